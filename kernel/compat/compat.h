@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels that the modules build for; the only place
+ * with conditional compilation.  The macros come from Kbuild.probes.
+ */
+#ifndef _OPI_COMPAT_H
+#define _OPI_COMPAT_H
+
+#include <net/devlink.h>
+
+/* A health reporter without a grace period: each failure is worth a recovery. */
+static inline struct devlink_health_reporter *
+opi_compat_health_create(struct devlink *devlink,
+			 const struct devlink_health_reporter_ops *ops,
+			 void *priv)
+{
+#ifdef OPI_HAVE_HEALTH_OPS_PERIOD
+	return devl_health_reporter_create(devlink, ops, priv);
+#else
+	return devl_health_reporter_create(devlink, ops, 0, priv);
+#endif
+}
+
+#endif /* _OPI_COMPAT_H */

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * MSI-X vectors: 0 for the admin queue, event queue 0 and changes of status,
+ * others for one event queue each.  They are requested at probe and stay over
+ * resets; handlers find idle queues then and do nothing.
+ */
+#include <linux/interrupt.h>
+
+#include "opi_core.h"
+
+static irqreturn_t opi_irq_admin(int irq, void *data)
+{
+	struct opi_eq *eq = data;
+	struct opi_dev *od = eq->od;
+	bool found;
+
+	found = opi_aq_irq(od);
+	found |= opi_eq_irq(eq);
+	/* Neither: then it was about the status, which is read elsewhere. */
+	if (!found)
+		opi_dev_queue_watch(od);
+	return IRQ_HANDLED;
+}
+
+static irqreturn_t opi_irq_eq(int irq, void *data)
+{
+	opi_eq_irq(data);
+	return IRQ_HANDLED;
+}
+
+/**
+ * opi_irqs_init - request the interrupts of all event queues
+ * @od:		the device; vectors and event queues are allocated
+ *
+ * Return: 0 or a negative errno.
+ */
+int opi_irqs_init(struct opi_dev *od)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < od->n_vecs; i++) {
+		struct opi_eq *eq = &od->eqs[i];
+
+		eq->irq = pci_irq_vector(od->pdev, i);
+		snprintf(eq->name, sizeof(eq->name), "%s-%s-%u", OPI_DRV_NAME,
+			 pci_name(od->pdev), i);
+		err = request_irq(eq->irq, i ? opi_irq_eq : opi_irq_admin, 0,
+				  eq->name, eq);
+		if (err)
+			goto err_free;
+	}
+	return 0;
+
+err_free:
+	while (i--)
+		free_irq(od->eqs[i].irq, &od->eqs[i]);
+	return err;
+}
+
+/**
+ * opi_irqs_exit - free the interrupts
+ * @od:		the device
+ */
+void opi_irqs_exit(struct opi_dev *od)
+{
+	unsigned int i;
+
+	for (i = 0; i < od->n_vecs; i++)
+		free_irq(od->eqs[i].irq, &od->eqs[i]);
+}

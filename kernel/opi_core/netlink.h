@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the rest of the driver says to the generic netlink family "opi".
+ *
+ * The family keeps a copy of what it shows of each device, so that a reader
+ * never waits for a device, for its locks or for its driver.  The driver hands
+ * in a new copy whenever it has read something anew; which of it is news, and
+ * who is told, is the family's business.  Messages are made in netlink.c; the
+ * operations and policies come from the spec (netlink_gen.h).
+ */
+#ifndef _OPI_CORE_NETLINK_H
+#define _OPI_CORE_NETLINK_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include <linux/opi_pci.h>
+#include <uapi/linux/opi.h>
+
+struct devlink;
+
+/**
+ * struct opi_nl_state - what the family shows of a device
+ * @serial:	of the card
+ * @func_id:	of the function
+ * @iface_version: as in OPI_REG_VERSION
+ * @generation:	as in OPI_REG_GENERATION
+ * @health:	as in OPI_REG_HEALTH
+ * @role:	enum opi_role
+ * @mode:	enum opi_mode
+ * @peer:	enum opi_peer_state
+ * @dev_state:	enum opi_dev_state
+ * @boot_valid:	@boot was read from the device
+ * @boot:	the boot block as it was read
+ * @events_lost: sum of what OPI_EV_LOST told since the driver was bound
+ *
+ * The driver fills it from what it knows, checked or not: nothing in it is
+ * used as an index or a length.
+ */
+struct opi_nl_state {
+	u64 serial;
+	u32 func_id;
+	u32 iface_version;
+	u32 generation;
+	u32 health;
+	u8 role;
+	u8 mode;
+	u8 peer;
+	u8 dev_state;
+	bool boot_valid;
+	struct opi_boot_block boot;
+	u64 events_lost;
+};
+
+/**
+ * struct opi_nl_dpu - a device as the family knows it
+ * @list:	place in the family's list, in order of @id
+ * @id:		place in a dump; never used twice
+ * @devlink:	whose name and network namespace the device has
+ * @state:	what was handed in last
+ *
+ * Part of the driver's structure of the device; all zero before
+ * opi_nl_dpu_add(), private to netlink.c.
+ */
+struct opi_nl_dpu {
+	struct list_head list;
+	u64 id;
+	struct devlink *devlink;
+	struct opi_nl_state state;
+};
+
+int opi_nl_init(void);
+void opi_nl_exit(void);
+
+void opi_nl_dpu_add(struct opi_nl_dpu *dpu, struct devlink *devlink,
+		    const struct opi_nl_state *state);
+void opi_nl_dpu_del(struct opi_nl_dpu *dpu);
+void opi_nl_dpu_update(struct opi_nl_dpu *dpu,
+		       const struct opi_nl_state *state, u32 more);
+
+#endif /* _OPI_CORE_NETLINK_H */

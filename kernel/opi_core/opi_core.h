@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The driver's own device structure, and the functions that its files offer
+ * each other, one block per file.
+ *
+ * Not here: the layout of anything that the card sees (uapi/linux/opi_pci.h),
+ * the admin queue (cmdq.h), event queues (eventq.h), queue pairs (txrx.h) and
+ * the netlink family (netlink.h).
+ *
+ * Locks, outermost first:
+ *
+ *	device_lock(&pdev->dev)	held by the PCI core around probe, remove, reset
+ *	devl_lock(devlink)	start and stop of the device, od->ports
+ *	rtnl_lock()		netdevs, queue pairs, od->net_up
+ *	port->lock		carrier and speed
+ *	sq->lock		a send ring (softirq)
+ *	aq.lock, eq->lock, async.lock	interrupts
+ *
+ * Admin commands sleep and may be given with devl_lock, rtnl, both or neither
+ * held.  opi_aq_stop(), which ends all of them at once, takes none of the two.
+ */
+#ifndef _OPI_CORE_H
+#define _OPI_CORE_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/pci.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <net/devlink.h>
+#include <linux/opi_pci.h>
+
+#include "cmdq.h"
+#include "eventq.h"
+#include "netlink.h"
+
+#define OPI_DRV_NAME		"opi_core"
+
+/* Bounds on what the card says of itself. */
+#define OPI_MAX_TIMEOUT_MS	60000
+#define OPI_MIN_TIMEOUT_MS	100
+#define OPI_MAX_PORTS		4096
+#define OPI_MIN_PORT_MTU	68
+#define OPI_MAX_PORT_MTU	9216
+
+struct opi_qp;
+struct opi_qp_stats;
+
+/* Bits of od->flags. */
+enum opi_dev_flag {
+	OPI_DEV_F_REGISTERED,	/* devlink and netlink show the device */
+	OPI_DEV_F_REMOVING,	/* never start again */
+	OPI_DEV_F_BLOCKED,	/* the PCI core resets or suspends the function */
+	OPI_DEV_F_HELD,		/* failed; started only by the health reporters */
+};
+
+/* Bits of od->failures: what the health reporters have yet to be told. */
+enum opi_failure {
+	OPI_FAIL_CMD_TIMEOUT,	/* a command was not answered */
+	OPI_FAIL_AQ,		/* the card has stopped the admin queue */
+	OPI_FAIL_FATAL,		/* the card says that it has failed */
+};
+
+/**
+ * struct opi_dev - one function of a card, on either side
+ * @pdev:	the PCI function
+ * @flags:	OPI_DEV_F_*
+ * @failures:	enum opi_failure, a bit each
+ *
+ * @regs:	BAR 0
+ * @db:		BAR 2
+ * @db_size:	bytes of it
+ * @db_shift:	log2 of the size of a doorbell page
+ * @timeout:	jiffies; longest time of a command or a reset
+ * @max_segs:	segments of a frame that the card takes
+ * @max_order:	log2 of the largest ring that the card takes
+ *
+ * @aq:		admin queue
+ * @eqs:	event queues; number 0 has the asynchronous events
+ * @n_vecs:	MSI-X vectors = size of @eqs
+ * @n_eqs:	event queues in use
+ * @async:	asynchronous events that wait for @event_work
+ * @event_seq:	number of the last one; under devl_lock
+ *
+ * @state:	enum opi_dev_state; written under devl_lock
+ * @ident:	last answer to IDENTIFY; under devl_lock
+ * @st:		what netlink shows; under devl_lock
+ * @nl:		netlink's part
+ * @aq_reporter: devlink health reporter of the admin queue
+ * @fw_reporter: devlink health reporter of the card
+ *
+ * @ports:	struct opi_port by port id; changed under devl_lock, read by RCU
+ * @n_ports:	how many
+ *
+ * @net_up:	queue pairs can be made and used; under rtnl
+ * @qps:	running queue pairs; changed under rtnl, read by RCU
+ * @qp_stats:	their counters, which outlive them
+ * @n_qps:	size of @qps
+ * @qp_users:	open netdevs; under rtnl
+ * @qp_failed:	queue pairs to be made anew, a bit each
+ * @qp_restart:	jiffies of the last time
+ * @dead_qps:	stopped queue pairs that the card may still write to; under rtnl
+ * @napi_dev:	owner of NAPI where the queue pairs serve all ports
+ *
+ * @wq:		ordered; runs all that follows
+ * @event_work:	asynchronous events
+ * @reset_work:	stops the device and starts it again
+ * @health_work: reports @failures; may recover, hence not under devl_lock
+ * @qp_work:	makes queue pairs anew
+ * @watch_work:	each second: is the card still there, or is it back?
+ * @heartbeat:	last value of the register
+ * @stalled:	seconds for which it has not changed
+ * @retry:	seconds until the next attempt to start
+ * @backoff:	seconds between attempts
+ */
+struct opi_dev {
+	struct pci_dev		*pdev;
+	unsigned long		flags;
+	unsigned long		failures;
+
+	void __iomem		*regs;
+	void __iomem		*db;
+	resource_size_t		db_size;
+	unsigned int		db_shift;
+	unsigned long		timeout;
+	unsigned int		max_segs;
+	unsigned int		max_order;
+
+	struct opi_aq		aq;
+	struct opi_eq		*eqs;
+	unsigned int		n_vecs;
+	unsigned int		n_eqs;
+	struct opi_async	async;
+	u32			event_seq;
+
+	enum opi_dev_state	state;
+	struct opi_identify	ident;
+	struct opi_nl_state	st;
+	struct opi_nl_dpu	nl;
+	struct devlink_health_reporter *aq_reporter;
+	struct devlink_health_reporter *fw_reporter;
+
+	struct xarray		ports;
+	unsigned int		n_ports;
+
+	bool			net_up;
+	struct opi_qp __rcu	**qps;
+	struct opi_qp_stats	*qp_stats;
+	unsigned int		n_qps;
+	unsigned int		qp_users;
+	unsigned long		qp_failed;
+	unsigned long		qp_restart;
+	struct list_head	dead_qps;
+	struct net_device	*napi_dev;
+
+	struct workqueue_struct	*wq;
+	struct work_struct	event_work;
+	struct work_struct	reset_work;
+	struct work_struct	health_work;
+	struct delayed_work	qp_work;
+	struct delayed_work	watch_work;
+	u32			heartbeat;
+	unsigned int		stalled;
+	unsigned int		retry;
+	unsigned int		backoff;
+};
+
+/**
+ * struct opi_port - a port of the card that this side has an end of
+ * @od:		the device
+ * @id:		port id, and index of the devlink port
+ * @type:	enum opi_port_type
+ * @pf:		PF number; uplink: number of the physical port
+ * @seen:	it is in the card's list; under devl_lock
+ * @fn_mac:	address of the function, as last heard; under devl_lock
+ * @lock:	held from asking for the port's state until that is acted upon
+ * @speed:	Mbit/s, 0: unknown
+ * @dl:		devlink port
+ * @netdev:	this side's netdev
+ *
+ * Lives from before register_netdev() until after the netdev is freed.
+ */
+struct opi_port {
+	struct opi_dev		*od;
+	u32			id;
+	u8			type;
+	u16			pf;
+	bool			seen;
+	u8			fn_mac[ETH_ALEN];
+	struct mutex		lock;	/* order of answers about the state */
+	u32			speed;
+	struct devlink_port	dl;
+	struct net_device	*netdev;
+};
+
+/* Was a command not answered because the service ends or the card is gone? */
+static inline bool opi_no_service(int err)
+{
+	return err == -ENODEV || err == -ENXIO;
+}
+
+static inline bool opi_is_dpu(const struct opi_dev *od)
+{
+	return od->pdev->device == OPI_PCI_DEVICE_ID_DPU;
+}
+
+/* ---- main.c ------------------------------------------------------------ */
+
+int opi_dev_start(struct opi_dev *od);
+void opi_dev_stop(struct opi_dev *od, enum opi_dev_state state);
+int opi_dev_recover(struct opi_dev *od);
+void opi_dev_fail(struct opi_dev *od, enum opi_failure failure);
+void opi_dev_queue_events(struct opi_dev *od);
+void opi_dev_queue_watch(struct opi_dev *od);
+void opi_dev_queue_reset(struct opi_dev *od);
+void opi_dev_queue_qp(struct opi_dev *od, unsigned int id);
+
+/* ---- hw.c -------------------------------------------------------------- */
+
+u32 opi_rd(struct opi_dev *od, unsigned int reg);
+void opi_wr(struct opi_dev *od, unsigned int reg, u32 val);
+void opi_db(struct opi_dev *od, unsigned int page, unsigned int reg, u32 val);
+int opi_hw_map(struct opi_dev *od);
+int opi_hw_check(struct opi_dev *od);
+int opi_hw_reset(struct opi_dev *od);
+int opi_hw_limits(struct opi_dev *od);
+int opi_hw_read_state(struct opi_dev *od, struct opi_nl_state *st);
+
+/* ---- irq.c ------------------------------------------------------------- */
+
+int opi_irqs_init(struct opi_dev *od);
+void opi_irqs_exit(struct opi_dev *od);
+
+/* ---- devlink.c --------------------------------------------------------- */
+
+extern const struct devlink_ops opi_devlink_ops;
+
+void opi_text(char *dst, const char *src, size_t len);
+
+/* ---- port.c ------------------------------------------------------------ */
+
+int opi_ports_sync(struct opi_dev *od);
+void opi_ports_remove(struct opi_dev *od);
+void opi_ports_refresh(struct opi_dev *od);
+int opi_port_refresh(struct opi_port *port);
+
+/* ---- health.c ---------------------------------------------------------- */
+
+int opi_health_init(struct opi_dev *od);
+void opi_health_exit(struct opi_dev *od);
+void opi_health_report(struct opi_dev *od, unsigned long failures);
+void opi_health_update(struct opi_dev *od);
+
+/* ---- netdev.c ---------------------------------------------------------- */
+
+int opi_netdev_add(struct opi_port *port, const struct opi_port_info *info);
+int opi_netdev_register(struct opi_port *port,
+			const struct opi_port_info *info, const u8 *mac,
+			const struct net_device_ops *ops);
+void opi_netdev_del(struct opi_port *port);
+struct opi_port *opi_netdev_port(const struct net_device *netdev);
+int opi_netdev_open(struct net_device *netdev);
+int opi_netdev_stop(struct net_device *netdev);
+int opi_netdev_change_mtu(struct net_device *netdev, int mtu);
+int opi_netdev_set_mac(struct net_device *netdev, void *addr);
+void opi_netdev_tx_timeout(struct net_device *netdev, unsigned int txq);
+int opi_netdevs_up(struct opi_dev *od);
+void opi_netdevs_down(struct opi_dev *od);
+
+/* ---- rep.c ------------------------------------------------------------- */
+
+int opi_rep_add(struct opi_port *port, const struct opi_port_info *info);
+
+/* ---- ethtool.c --------------------------------------------------------- */
+
+extern const struct ethtool_ops opi_ethtool_ops;
+
+#endif /* _OPI_CORE_H */

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * OPI card: the admin queue: fetching commands, deciding who may do what,
+ * executing and completing them.  What a command does to queues is in opi-eq.c
+ * and opi-qp.c; reset and registers are in opi-fn.c.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/cutils.h"
+#include "net/eth.h"
+#include "opi-card.h"
+#include "trace.h"
+
+/* What a command's completion and buffer carry. */
+typedef struct OpiReply {
+    uint32_t result;
+    uint32_t len;                       /* of buf that is meant */
+    union {
+        struct opi_identify identify;
+        struct opi_port_info port;
+        struct opi_port_stats stats;
+        struct opi_func_info func;
+        struct opi_qp_info qp;
+        uint32_t ids[OPI_PORTS];
+        uint8_t raw[128];
+    } buf;
+} OpiReply;
+
+void opi_admin_enable(OpiFn *fn, unsigned order)
+{
+    if (fn->aq_status || order < OPI_AQ_ORDER_MIN || order > OPI_AQ_ORDER_MAX ||
+        (fn->aq_sq_reg | fn->aq_cq_reg) & 63) {
+        fn->aq_status = OPI_AQ_STATUS_ERROR;
+        return;
+    }
+    fn->aq_sq = fn->aq_sq_reg;
+    fn->aq_cq = fn->aq_cq_reg;
+    fn->aq_order = order;
+    fn->aq_status = OPI_AQ_STATUS_ENABLED;
+}
+
+/* The role x mode table, from the interface's header. */
+static bool opi_admin_known(uint16_t opcode, uint8_t role, uint8_t mode,
+                            bool *allowed)
+{
+    static const struct {
+        uint16_t opcode;
+        uint8_t modes[OPI_ROLE_DPU + 1];
+    } table[] = {
+#define OPI_X(name, code, pf, vf, dpu)                                  \
+        { code, { [OPI_ROLE_HOST_PF] = pf, [OPI_ROLE_HOST_VF] = vf,     \
+                  [OPI_ROLE_DPU] = dpu } },
+        OPI_COMMAND_TABLE(OPI_X)
+#undef OPI_X
+    };
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(table); i++) {
+        if (table[i].opcode == opcode) {
+            *allowed = table[i].modes[role] & (1 << mode);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Which fields each command uses; all others must be zero. */
+enum {
+    USES_TARGET = 1,
+    USES_BUF = 2,
+};
+
+static unsigned opi_admin_uses(uint16_t opcode)
+{
+    switch (opcode) {
+    case OPI_CMD_IDENTIFY:
+    case OPI_CMD_PORT_LIST:
+    case OPI_CMD_FUNC_LIST:
+        return USES_BUF;
+    case OPI_CMD_QP_QUERY:
+    case OPI_CMD_PORT_GET:
+    case OPI_CMD_PORT_STATS:
+    case OPI_CMD_FUNC_GET:
+        return USES_BUF | USES_TARGET;
+    case OPI_CMD_EQ_CREATE:
+    case OPI_CMD_EQ_DESTROY:
+    case OPI_CMD_QP_CREATE:
+    case OPI_CMD_QP_DESTROY:
+    case OPI_CMD_PORT_SET_STATE:
+    case OPI_CMD_PORT_SET_MTU:
+    case OPI_CMD_PORT_SET_MAC:
+        return USES_TARGET;
+    default:
+        return 0;
+    }
+}
+
+/* The parameters with all that the command defines blanked out. */
+static void opi_admin_blank(struct opi_cmd *cmd, uint16_t opcode)
+{
+    switch (opcode) {
+    case OPI_CMD_EQ_CREATE:
+        cmd->u.eq.ring = 0;
+        cmd->u.eq.shadow = 0;
+        cmd->u.eq.order = 0;
+        cmd->u.eq.vector = 0;
+        break;
+    case OPI_CMD_QP_CREATE:
+        cmd->u.qp.sq = 0;
+        cmd->u.qp.rq = 0;
+        cmd->u.qp.cq = 0;
+        cmd->u.qp.shadow = 0;
+        cmd->u.qp.sq_order = 0;
+        cmd->u.qp.rq_order = 0;
+        cmd->u.qp.cq_order = 0;
+        cmd->u.qp.eq = 0;
+        break;
+    case OPI_CMD_PORT_LIST:
+    case OPI_CMD_FUNC_LIST:
+        cmd->u.list.start = 0;
+        break;
+    case OPI_CMD_PORT_SET_STATE:
+        cmd->u.state.up = 0;
+        break;
+    case OPI_CMD_PORT_SET_MTU:
+        cmd->u.mtu.mtu = 0;
+        break;
+    case OPI_CMD_PORT_SET_MAC:
+        memset(cmd->u.mac.mac, 0, sizeof(cmd->u.mac.mac));
+        break;
+    case OPI_CMD_BOOT_SET:
+        cmd->u.boot.os_status = 0;
+        cmd->u.boot.max_boot_time = 0;
+        break;
+    case OPI_CMD_MODE_SET:
+        cmd->u.mode.mode = 0;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool opi_admin_reserved_ok(const struct opi_cmd *cmd, uint16_t opcode)
+{
+    unsigned uses = opi_admin_uses(opcode);
+    struct opi_cmd rest = *cmd;
+
+    opi_admin_blank(&rest, opcode);
+    return !cmd->flags && buffer_is_zero(rest.u.raw, sizeof(rest.u.raw)) &&
+           ((uses & USES_TARGET) || !cmd->target) &&
+           ((uses & USES_BUF) || (!cmd->buf && !cmd->buf_len));
+}
+
+static bool opi_fn_is_dpu(const OpiFn *fn)
+{
+    return fn->role == OPI_ROLE_DPU;
+}
+
+/* A port by id; a host function may name none but its own. */
+static uint16_t opi_admin_port(OpiFn *fn, uint32_t id, OpiPort **port)
+{
+    *port = opi_eswitch_port(fn->card, id);
+    if (!*port) {
+        return OPI_ST_ENOENT;
+    }
+    return opi_fn_is_dpu(fn) || id == fn->port ? OPI_ST_OK : OPI_ST_EPERM;
+}
+
+static uint16_t opi_cmd_identify(OpiFn *fn, OpiReply *r)
+{
+    OpiCard *c = fn->card;
+    struct opi_identify *id = &r->buf.identify;
+
+    r->len = sizeof(*id);
+    id->serial = cpu_to_le64(c->serial);
+    id->iface_version = cpu_to_le32(OPI_IFACE_VERSION);
+    id->generation = cpu_to_le32(c->generation);
+    id->func_id = cpu_to_le32(fn->func_id);
+    id->role = fn->role;
+    id->mode = c->mode;
+    id->caps = cpu_to_le64(OPI_CAPS);
+    strpadcpy(id->board_id, sizeof(id->board_id), "OPI-EMU", 0);
+    strpadcpy(id->board_rev, sizeof(id->board_rev), "A0", 0);
+    strpadcpy(id->fw_version, sizeof(id->fw_version), "1.0.0", 0);
+    id->port = cpu_to_le32(fn->port);
+    id->max_mtu = cpu_to_le32(OPI_MTU_MAX);
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_list(OpiFn *fn, const struct opi_cmd *cmd, bool ports,
+                             OpiReply *r)
+{
+    uint32_t start = le32_to_cpu(cmd->u.list.start);
+    uint32_t room = le32_to_cpu(cmd->buf_len) / sizeof(r->buf.ids[0]);
+    uint32_t id, n = 0;
+
+    if (!room) {
+        return OPI_ST_EINVAL;
+    }
+    for (id = start; id < OPI_PORTS && n < room; id++) {
+        /* Functions: those of the host. Their ids happen to be their ports'. */
+        if ((opi_fn_is_dpu(fn) || id == fn->port) &&
+            (ports || id == OPI_FUNC_HOST_PF)) {
+            r->buf.ids[n++] = cpu_to_le32(id);
+        }
+    }
+    r->len = n * sizeof(r->buf.ids[0]);
+    r->result = n;
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_port_get(OpiFn *fn, OpiPort *p, OpiReply *r)
+{
+    struct opi_port_info *i = &r->buf.port;
+    bool uplink = p->type == OPI_PORT_UPLINK;
+    bool func_up = uplink ? opi_uplink_carrier(fn->card) : p->func_up;
+
+    r->len = sizeof(*i);
+    i->port = cpu_to_le32(p->id);
+    i->func_id = cpu_to_le32(uplink ? OPI_ID_NONE : OPI_FUNC_HOST_PF);
+    i->type = p->type;
+    i->flags = (func_up ? OPI_PORT_F_FUNC_UP : 0) |
+               (p->rep_up ? OPI_PORT_F_REP_UP : 0) |
+               (opi_port_carrier(fn, p) ? OPI_PORT_F_CARRIER : 0);
+    i->controller = cpu_to_le16(uplink ? 0 : 1);
+    i->pf = cpu_to_le16(0);
+    i->vf = cpu_to_le16(OPI_ID16_NONE);
+    i->sf = cpu_to_le32(OPI_ID_NONE);
+    memcpy(i->mac, p->mac, sizeof(i->mac));
+    memcpy(i->rep_mac, p->rep_mac, sizeof(i->rep_mac));
+    i->mtu = cpu_to_le32(opi_port_end(fn, p)->mtu);
+    i->max_mtu = cpu_to_le32(OPI_MTU_MAX);
+    i->speed = cpu_to_le32(OPI_SPEED);
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_port_stats(OpiFn *fn, OpiPort *p, OpiReply *r)
+{
+    struct opi_port_stats *s = &r->buf.stats;
+    const OpiPortEnd *e = opi_port_end(fn, p);
+
+    r->len = sizeof(*s);
+    s->rx_frames = cpu_to_le64(e->rx_frames);
+    s->rx_bytes = cpu_to_le64(e->rx_bytes);
+    s->rx_no_buffer = cpu_to_le64(e->rx_no_buffer);
+    s->rx_oversize = cpu_to_le64(e->rx_oversize);
+    s->rx_down = cpu_to_le64(e->rx_down);
+    s->tx_frames = cpu_to_le64(e->tx_frames);
+    s->tx_bytes = cpu_to_le64(e->tx_bytes);
+    s->tx_bad = cpu_to_le64(e->tx_bad);
+    s->tx_down = cpu_to_le64(e->tx_down);
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_port_set_state(OpiFn *fn, OpiPort *p,
+                                       const struct opi_cmd *cmd)
+{
+    uint8_t up = cmd->u.state.up;
+
+    if (up > 1) {
+        return OPI_ST_EINVAL;
+    }
+    if (opi_fn_is_dpu(fn)) {
+        p->rep_up = up;
+    } else {
+        p->func_up = up;
+    }
+    opi_card_update(fn->card);
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_port_set_mtu(OpiFn *fn, OpiPort *p,
+                                     const struct opi_cmd *cmd)
+{
+    uint32_t mtu = le32_to_cpu(cmd->u.mtu.mtu);
+
+    if (mtu < OPI_MTU_MIN || mtu > OPI_MTU_MAX) {
+        return OPI_ST_ERANGE;
+    }
+    opi_port_end(fn, p)->mtu = mtu;
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_port_set_mac(OpiFn *fn, OpiPort *p,
+                                     const struct opi_cmd *cmd)
+{
+    const uint8_t *mac = cmd->u.mac.mac;
+
+    if (!opi_fn_is_dpu(fn) && !fn->card->trusted_pf) {
+        return OPI_ST_EPERM;
+    }
+    if (is_multicast_ether_addr(mac) ||
+        buffer_is_zero(mac, sizeof(cmd->u.mac.mac))) {
+        return OPI_ST_EINVAL;
+    }
+    memcpy(p->mac, mac, sizeof(p->mac));
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_func_get(OpiFn *fn, uint32_t id, OpiReply *r)
+{
+    OpiCard *c = fn->card;
+    struct opi_func_info *i = &r->buf.func;
+
+    /*
+     * The only function of the host; more of them will need an owner's check.
+     */
+    if (id != OPI_FUNC_HOST_PF || !c->pf) {
+        return OPI_ST_ENOENT;
+    }
+    r->len = sizeof(*i);
+    i->func_id = cpu_to_le32(id);
+    i->port = cpu_to_le32(c->host.port);
+    i->type = OPI_PORT_PF;
+    i->state = c->func_state;
+    i->flags = cpu_to_le16(c->trusted_pf ? OPI_FUNC_F_TRUST : 0);
+    i->controller = cpu_to_le16(1);
+    i->pf = cpu_to_le16(0);
+    i->vf = cpu_to_le16(OPI_ID16_NONE);
+    i->host_bdf = cpu_to_le16(pci_get_bdf(c->pf));
+    i->sf = cpu_to_le32(OPI_ID_NONE);
+    memcpy(i->mac, opi_eswitch_port(c, c->host.port)->mac, sizeof(i->mac));
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_boot_set(OpiFn *fn, const struct opi_cmd *cmd)
+{
+    OpiCard *c = fn->card;
+    uint16_t time = le16_to_cpu(cmd->u.boot.max_boot_time);
+    uint8_t os = cmd->u.boot.os_status;
+
+    if (os != OPI_OS_BOOTING && os != OPI_OS_BOOTED) {
+        return OPI_ST_EINVAL;
+    }
+    if (time != OPI_BOOT_TIME_KEEP && time > OPI_BOOT_TIME_MAX) {
+        return OPI_ST_ERANGE;
+    }
+    if (time != OPI_BOOT_TIME_KEEP) {
+        c->boot.max_boot_time = cpu_to_le16(time);
+    }
+    c->booted = os == OPI_OS_BOOTED;
+    opi_card_update(c);
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_cmd_mode_set(OpiFn *fn, const struct opi_cmd *cmd)
+{
+    OpiCard *c = fn->card;
+    uint8_t mode = cmd->u.mode.mode;
+
+    if (mode > OPI_MODE_ISOLATED) {
+        return OPI_ST_EINVAL;
+    }
+    if (mode != c->mode) {
+        c->mode = mode;
+        opi_event(&c->host, OPI_EV_MODE, mode, 0, OPI_ID_NONE, OPI_ID_NONE);
+        opi_event(&c->dpu, OPI_EV_MODE, mode, 0, OPI_ID_NONE, OPI_ID_NONE);
+        opi_card_update(c);
+    }
+    return OPI_ST_OK;
+}
+
+static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
+                             uint16_t opcode, OpiReply *r)
+{
+    uint32_t target = le32_to_cpu(cmd->target);
+    OpiPort *p = NULL;
+    uint16_t st;
+
+    switch (opcode) {
+    case OPI_CMD_NOP:
+        return OPI_ST_OK;
+    case OPI_CMD_IDENTIFY:
+        return opi_cmd_identify(fn, r);
+    case OPI_CMD_EQ_CREATE:
+        return opi_eq_create(fn, target, cmd);
+    case OPI_CMD_EQ_DESTROY:
+        return opi_eq_destroy(fn, target);
+    case OPI_CMD_QP_CREATE:
+        return opi_qp_create(fn, target, cmd);
+    case OPI_CMD_QP_DESTROY:
+        return opi_qp_destroy(fn, target);
+    case OPI_CMD_QP_QUERY:
+        if (target >= fn->card->max_qps) {
+            return OPI_ST_ERANGE;
+        }
+        if (!fn->qps[target].used) {
+            return OPI_ST_ENOENT;
+        }
+        r->len = sizeof(r->buf.qp);
+        opi_qp_query(&fn->qps[target], &r->buf.qp);
+        return OPI_ST_OK;
+    case OPI_CMD_PORT_LIST:
+    case OPI_CMD_FUNC_LIST:
+        return opi_cmd_list(fn, cmd, opcode == OPI_CMD_PORT_LIST, r);
+    case OPI_CMD_FUNC_GET:
+        return opi_cmd_func_get(fn, target, r);
+    case OPI_CMD_BOOT_SET:
+        return opi_cmd_boot_set(fn, cmd);
+    case OPI_CMD_MODE_SET:
+        return opi_cmd_mode_set(fn, cmd);
+    default:
+        break;
+    }
+
+    st = opi_admin_port(fn, target, &p);
+    if (st != OPI_ST_OK) {
+        return st;
+    }
+    switch (opcode) {
+    case OPI_CMD_PORT_GET:
+        return opi_cmd_port_get(fn, p, r);
+    case OPI_CMD_PORT_STATS:
+        return opi_cmd_port_stats(fn, p, r);
+    case OPI_CMD_PORT_SET_STATE:
+        return opi_cmd_port_set_state(fn, p, cmd);
+    case OPI_CMD_PORT_SET_MTU:
+        return opi_cmd_port_set_mtu(fn, p, cmd);
+    case OPI_CMD_PORT_SET_MAC:
+        return opi_cmd_port_set_mac(fn, p, cmd);
+    default:
+        /* In the table, but this card does not do it. */
+        return OPI_ST_EOPNOTSUPP;
+    }
+}
+
+static uint16_t opi_admin_check(OpiFn *fn, const struct opi_cmd *cmd,
+                                uint16_t opcode)
+{
+    bool allowed = false;
+
+    if (!opi_admin_known(opcode, fn->role, fn->card->mode, &allowed)) {
+        return OPI_ST_EOPNOTSUPP;
+    }
+    if (!allowed) {
+        return OPI_ST_EPERM;
+    }
+    if (!opi_admin_reserved_ok(cmd, opcode)) {
+        return OPI_ST_EINVAL;
+    }
+    if (le32_to_cpu(cmd->buf_len) > OPI_CMD_BUF_MAX) {
+        return OPI_ST_E2BIG;
+    }
+    if ((opi_admin_uses(opcode) & USES_BUF) && !cmd->buf_len) {
+        return OPI_ST_EINVAL;
+    }
+    return OPI_ST_OK;
+}
+
+static bool opi_admin_complete(OpiFn *fn, struct opi_cmd_cpl *cpl)
+{
+    uint32_t size = 1u << fn->aq_order;
+    uint64_t addr = fn->aq_cq + (fn->aq_cpls & (size - 1)) * sizeof(*cpl);
+
+    cpl->sq_head = cpu_to_le16(fn->aq_head);
+    cpl->phase = cpu_to_le16(!(fn->aq_cpls & size));
+    if (!opi_dma_entry(fn, addr, cpl, sizeof(*cpl))) {
+        opi_fn_fatal(fn, OPI_HEALTH_AQ_DMA);
+        return false;
+    }
+    fn->aq_cpls++;
+    return true;
+}
+
+static bool opi_admin_execute(OpiFn *fn, const struct opi_cmd *cmd)
+{
+    uint16_t opcode = le16_to_cpu(cmd->opcode);
+    OpiReply r = { 0 };
+    struct opi_cmd_cpl cpl = { .cookie = cmd->cookie };
+    uint32_t len;
+    uint16_t st;
+
+    st = opi_admin_check(fn, cmd, opcode);
+    if (st == OPI_ST_OK) {
+        st = opi_admin_do(fn, cmd, opcode, &r);
+    }
+    len = MIN(r.len, le32_to_cpu(cmd->buf_len));
+    if (st == OPI_ST_OK && len) {
+        if (fn->ops->write(fn, le64_to_cpu(cmd->buf), r.buf.raw, len)) {
+            cpl.resp_len = cpu_to_le16(len);
+        } else {
+            st = OPI_ST_EFAULT;
+        }
+    }
+    if (st == OPI_ST_OK) {
+        cpl.result = cpu_to_le32(r.result);
+    }
+    cpl.status = cpu_to_le16(st);
+    trace_opi_admin(fn->role, opcode, le32_to_cpu(cmd->target),
+                    le32_to_cpu(cmd->cookie), st);
+    return opi_admin_complete(fn, &cpl);
+}
+
+/* Fault injection: completions that answer no command. */
+static bool opi_admin_bogus(OpiFn *fn)
+{
+    uint32_t n;
+    bool any = false;
+
+    /* Half a ring at a time: what the driver did not take must survive. */
+    for (n = MIN(fn->fault.aq_bogus, 1u << (fn->aq_order - 1)); n; n--) {
+        struct opi_cmd_cpl cpl = {
+            .cookie = cpu_to_le32(0xdead0000 | (fn->fault.aq_bogus & 0xffff)),
+            .status = cpu_to_le16(OPI_ST_OK),
+        };
+
+        fn->fault.aq_bogus--;
+        if (!opi_admin_complete(fn, &cpl)) {
+            return false;
+        }
+        any = true;
+    }
+    return any;
+}
+
+bool opi_admin_run(OpiFn *fn)
+{
+    unsigned budget = OPI_BUDGET_CMDS;
+    bool wrote = false;
+    struct opi_cmd cmd;
+
+    fn->aq_pending = false;
+    if (!(fn->aq_status & OPI_AQ_STATUS_ENABLED)) {
+        return false;
+    }
+    if (fn->fault.aq_bogus) {
+        wrote |= opi_admin_bogus(fn);
+    }
+    while ((fn->aq_status & OPI_AQ_STATUS_ENABLED) &&
+           fn->aq_head != fn->aq_tail && budget--) {
+        /* The tail came first, now what it says is there. */
+        smp_rmb();
+        if (!opi_dma_fetch(fn, fn->aq_sq, fn->aq_order, fn->aq_head, &cmd,
+                           sizeof(cmd), 1)) {
+            opi_fn_fatal(fn, OPI_HEALTH_AQ_DMA);
+            return false;
+        }
+        fn->aq_head++;
+        if (fn->fault.aq_drop) {
+            fn->fault.aq_drop--;
+            trace_opi_admin_dropped(fn->role, le16_to_cpu(cmd.opcode));
+            continue;
+        }
+        wrote |= opi_admin_execute(fn, &cmd);
+    }
+    if (fn->ops->publish) {
+        fn->ops->publish(fn, OPI_REG_AQ_HEAD);
+    }
+    if (wrote) {
+        opi_fn_notify(fn, 0);
+    }
+    fn->aq_pending = (fn->aq_status & OPI_AQ_STATUS_ENABLED) &&
+                     (fn->aq_head != fn->aq_tail);
+    return fn->aq_pending;
+}
+
+void opi_admin_kick(OpiFn *fn, uint32_t tail)
+{
+    if (!(fn->aq_status & OPI_AQ_STATUS_ENABLED)) {
+        return;
+    }
+    if (tail - fn->aq_head > 1u << fn->aq_order) {
+        fn->aq_status = OPI_AQ_STATUS_ERROR;
+        opi_card_update(fn->card);
+        if (fn->ops->publish) {
+            fn->ops->publish(fn, OPI_REG_ALL);
+        }
+        opi_fn_notify(fn, 0);
+        return;
+    }
+    fn->aq_tail = tail;
+    fn->aq_pending = true;
+}

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The emulated OPI card: the object that holds all of it, the states of the two
+ * computers that it derives (peers, boot block, carriers), the engine's loop,
+ * properties and fault injection.
+ *
+ * PCI is in opi-pf.c, one function in opi-fn.c, the DPU's computer is reached
+ * through opi-link-card.c.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/module.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
+#include "migration/vmstate.h"
+#include "block/aio.h"
+#include "qemu/main-loop.h"
+#include "opi-card.h"
+#include "trace.h"
+
+bool opi_card_dpu_ready(const OpiCard *c)
+{
+    return c->soc_up && c->soc_state == OPI_LINK_SOC_RUNNING && c->booted;
+}
+
+/* ---- Entering and leaving ---------------------------------------------- */
+
+void opi_card_enter(OpiCard *c)
+{
+    c->busy++;
+}
+
+void opi_card_leave(OpiCard *c)
+{
+    if (c->busy == 1 && c->host.reset_wanted) {
+        opi_fn_reset(&c->host);
+        opi_card_update(c);
+    }
+    c->busy--;
+}
+
+static void opi_card_fault_qp(OpiFn *fn)
+{
+    OpiQp *qp = fn->fault.qp_error ? opi_qp_receiver(fn) : NULL;
+
+    if (qp) {
+        fn->fault.qp_error--;
+        opi_qp_fail(qp, OPI_QP_ERR_DMA);
+    }
+}
+
+/* One pass over what is to be done, within the budget. */
+static void opi_card_pass(OpiCard *c)
+{
+    int64_t descs = OPI_BUDGET_DESCS, bytes = OPI_BUDGET_BYTES;
+    bool more = false;
+    OpiQp *qp;
+
+    opi_card_fault_qp(&c->host);
+    opi_card_fault_qp(&c->dpu);
+    if (c->host.aq_pending) {
+        more |= opi_admin_run(&c->host);
+    }
+    if (c->dpu.aq_pending) {
+        more |= opi_admin_run(&c->dpu);
+    }
+    while (descs > 0 && bytes > 0 && (qp = QTAILQ_FIRST(&c->pending))) {
+        QTAILQ_REMOVE(&c->pending, qp, pending_entry);
+        qp->pending = false;
+        if (opi_qp_send(qp, &descs, &bytes)) {
+            qp->pending = true;
+            QTAILQ_INSERT_TAIL(&c->pending, qp, pending_entry);
+        }
+    }
+    opi_qp_notify_moved(c);
+    if (more || !QTAILQ_EMPTY(&c->pending)) {
+        qemu_bh_schedule(c->bh);
+    }
+}
+
+void opi_card_run(OpiCard *c)
+{
+    if (c->running) {
+        /* From inside a pass: its loop or the next turn sees to it. */
+        qemu_bh_schedule(c->bh);
+        return;
+    }
+    c->running = true;
+    opi_card_pass(c);
+    c->running = false;
+}
+
+static void opi_card_bh(void *opaque)
+{
+    OpiCard *c = opaque;
+
+    opi_card_enter(c);
+    opi_card_run(c);
+    opi_card_leave(c);
+}
+
+static void opi_card_retry(void *opaque)
+{
+    OpiCard *c = opaque;
+
+    opi_card_enter(c);
+    opi_eq_retry(c);
+    opi_card_leave(c);
+}
+
+static void opi_card_second(void *opaque)
+{
+    OpiCard *c = opaque;
+
+    c->heartbeat++;
+    if (c->dpu.ops->publish) {
+        c->dpu.ops->publish(&c->dpu, OPI_REG_HEARTBEAT);
+    }
+    timer_mod(c->second, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + 1000);
+}
+
+/* ---- Derived states ---------------------------------------------------- */
+
+static uint32_t opi_card_host_peer(const OpiCard *c)
+{
+    if (!c->soc_up) {
+        return OPI_PEER_ABSENT;
+    }
+    switch (c->soc_state) {
+    case OPI_LINK_SOC_OFF:
+        return OPI_PEER_HALTED;
+    case OPI_LINK_SOC_PAUSED:
+        return OPI_PEER_STALLED;
+    default:
+        return c->booted ? OPI_PEER_READY : OPI_PEER_PRESENT;
+    }
+}
+
+static uint32_t opi_card_dpu_peer(const OpiCard *c)
+{
+    if (!c->pf) {
+        return OPI_PEER_ABSENT;
+    }
+    switch (c->host_power) {
+    case OPI_HOST_OFF:
+        return OPI_PEER_ABSENT;
+    case OPI_HOST_PAUSED:
+        return OPI_PEER_STALLED;
+    default:
+        return c->host.aq_status & OPI_AQ_STATUS_ENABLED ? OPI_PEER_READY
+                                                         : OPI_PEER_PRESENT;
+    }
+}
+
+static void opi_card_boot_block(OpiCard *c)
+{
+    struct opi_boot_block *b = &c->boot;
+
+    b->size = cpu_to_le16(sizeof(*b));
+    b->version = cpu_to_le16(1);
+    b->generation = cpu_to_le32(c->generation);
+    if (!c->soc_up) {
+        b->os_status = OPI_OS_NOT_STARTED;
+        b->pldm_state = OPI_PLDM_RESET;
+        return;
+    }
+    b->pldm_state = c->booted ? OPI_PLDM_OS_RUNNING : OPI_PLDM_OS_STARTING;
+    switch (c->soc_state) {
+    case OPI_LINK_SOC_OFF:
+        b->os_status = OPI_OS_HALTED;
+        b->pldm_state = OPI_PLDM_HALTED;
+        break;
+    case OPI_LINK_SOC_PAUSED:
+        b->os_status = OPI_OS_STALLED;
+        break;
+    default:
+        b->os_status = c->booted ? OPI_OS_BOOTED : OPI_OS_BOOTING;
+    }
+}
+
+static void opi_card_update_carriers(OpiFn *fn)
+{
+    OpiCard *c = fn->card;
+    uint32_t i;
+
+    for (i = 0; i < OPI_PORTS; i++) {
+        bool carrier;
+
+        if (fn->role != OPI_ROLE_DPU && i != fn->port) {
+            continue;
+        }
+        carrier = opi_port_carrier(fn, &c->ports[i]);
+        if (carrier == !!(fn->carrier & (1u << i))) {
+            continue;
+        }
+        fn->carrier ^= 1u << i;
+        opi_event(fn, OPI_EV_LINK, carrier, 0,
+                  i == OPI_PORT_ID_UPLINK ? OPI_ID_NONE : OPI_FUNC_HOST_PF, i);
+    }
+}
+
+static void opi_card_update_peer(OpiFn *fn, uint32_t peer)
+{
+    uint32_t generation = fn->card->generation;
+
+    if (peer == fn->peer && generation == fn->peer_generation) {
+        return;
+    }
+    fn->peer = peer;
+    fn->peer_generation = generation;
+    opi_event(fn, OPI_EV_PEER, peer, generation, OPI_ID_NONE, OPI_ID_NONE);
+}
+
+void opi_card_update(OpiCard *c)
+{
+    uint8_t func_state;
+
+    opi_card_boot_block(c);
+    if (c->pf) {
+        opi_pf_boot_block(c->pf, &c->boot);
+    }
+    opi_card_update_peer(&c->host, opi_card_host_peer(c));
+    if (c->boot.os_status != c->host.os_status ||
+        c->generation != c->host.os_generation) {
+        trace_opi_boot(c->boot.os_status, c->generation);
+        c->host.os_status = c->boot.os_status;
+        c->host.os_generation = c->generation;
+        opi_event(&c->host, OPI_EV_BOOT, c->boot.os_status, c->generation,
+                  OPI_ID_NONE, OPI_ID_NONE);
+    }
+    opi_card_update_peer(&c->dpu, opi_card_dpu_peer(c));
+
+    func_state = !c->pf ? OPI_FUNC_HIDDEN :
+                 c->host.aq_status & OPI_AQ_STATUS_ENABLED ? OPI_FUNC_ATTACHED
+                                                           : OPI_FUNC_EXPOSED;
+    if (func_state != c->func_state) {
+        c->func_state = func_state;
+        opi_event(&c->dpu, OPI_EV_FUNC, func_state, 0, OPI_FUNC_HOST_PF,
+                  OPI_PORT_ID_HOST_PF);
+    }
+    opi_card_update_carriers(&c->host);
+    opi_card_update_carriers(&c->dpu);
+    c->dpu.ops->publish(&c->dpu, OPI_REG_ALL);
+}
+
+/* ---- The host ---------------------------------------------------------- */
+
+void opi_card_attach_pf(OpiCard *c, PCIDevice *pf)
+{
+    opi_card_enter(c);
+    c->pf = pf;
+    c->host.pdev = pf;
+    c->host.present = true;
+    c->host.status = OPI_DEV_STATUS_READY;
+    opi_card_update(c);
+    opi_card_leave(c);
+}
+
+void opi_card_detach_pf(OpiCard *c)
+{
+    opi_card_enter(c);
+    c->host.present = false;
+    opi_fn_reset(&c->host);
+    c->pf = NULL;
+    opi_card_update(c);
+    opi_card_leave(c);
+    c->host.pdev = NULL;
+}
+
+void opi_card_host_reset(OpiCard *c, bool flr)
+{
+    if (c->busy) {
+        /* A message signalled interrupt was aimed at our config space. */
+        c->host.reset_wanted = true;
+        return;
+    }
+    opi_card_enter(c);
+    trace_opi_host_reset(flr);
+    opi_fn_reset(&c->host);
+    if (!flr) {
+        opi_event(&c->dpu, OPI_EV_HOST_RESET, 0, 0, OPI_ID_NONE, OPI_ID_NONE);
+    }
+    opi_card_update(c);
+    opi_card_leave(c);
+}
+
+static void opi_card_vm_state(void *opaque, bool running, RunState state)
+{
+    OpiCard *c = opaque;
+
+    opi_card_enter(c);
+    if (running) {
+        c->host_power = OPI_HOST_RUNNING;
+    } else if (state == RUN_STATE_SHUTDOWN) {
+        c->host_power = OPI_HOST_OFF;
+        opi_fn_reset(&c->host);
+    } else if (c->host_power == OPI_HOST_RUNNING) {
+        c->host_power = OPI_HOST_PAUSED;
+    }
+    trace_opi_host_power(c->host_power);
+    opi_card_update(c);
+    opi_card_leave(c);
+    opi_link_card_state(c);
+}
+
+/* ---- The DPU's computer ------------------------------------------------ */
+
+void opi_card_soc_up(OpiCard *c)
+{
+    c->soc_up = true;
+    c->dpu.present = true;
+    c->generation++;
+    opi_fn_reset(&c->dpu);
+    opi_card_update(c);
+}
+
+void opi_card_soc_down(OpiCard *c)
+{
+    /* First nothing of it is used any more, then the caller unmaps it. */
+    c->soc_up = false;
+    c->dpu.present = false;
+    opi_fn_reset(&c->dpu);
+    opi_card_update(c);
+}
+
+void opi_card_soc_event(OpiCard *c, uint32_t event)
+{
+    if (!c->soc_up) {
+        return;
+    }
+    if (event == OPI_LINK_EVENT_RESET) {
+        c->generation++;
+    }
+    if (event != OPI_LINK_EVENT_NONE || c->soc_state == OPI_LINK_SOC_OFF) {
+        opi_fn_reset(&c->dpu);
+    }
+    opi_card_update(c);
+}
+
+/* ---- Properties -------------------------------------------------------- */
+
+static void opi_card_get_u32(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    uint32_t val = *(uint32_t *)((uint8_t *)obj + (uintptr_t)opaque);
+
+    visit_type_uint32(v, name, &val, errp);
+}
+
+static void opi_card_set_u32(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    OpiCard *c = OPI_CARD(obj);
+    uint32_t val;
+
+    if (!visit_type_uint32(v, name, &val, errp)) {
+        return;
+    }
+    trace_opi_fault(name, val);
+    *(uint32_t *)((uint8_t *)obj + (uintptr_t)opaque) = val;
+    if (!DEVICE(obj)->realized) {
+        return;
+    }
+    /* Bogus completions need no command to come. */
+    c->host.aq_pending |= !!c->host.fault.aq_bogus;
+    c->dpu.aq_pending |= !!c->dpu.fault.aq_bogus;
+    opi_card_bh(c);
+}
+
+static bool opi_card_get_dead(Object *obj, Error **errp)
+{
+    return OPI_CARD(obj)->host.dead;
+}
+
+static void opi_card_set_dead(Object *obj, bool val, Error **errp)
+{
+    OpiCard *c = OPI_CARD(obj);
+
+    trace_opi_fault("dead", val);
+    if (val == c->host.dead) {
+        return;
+    }
+    if (DEVICE(obj)->realized) {
+        opi_card_enter(c);
+        opi_fn_reset(&c->host);
+        c->host.dead = val;
+        opi_card_update(c);
+        opi_card_leave(c);
+    } else {
+        c->host.dead = val;
+    }
+}
+
+static bool opi_card_get_fatal(Object *obj, Error **errp)
+{
+    return OPI_CARD(obj)->host.status & OPI_DEV_STATUS_FATAL;
+}
+
+static bool opi_card_get_soc_fatal(Object *obj, Error **errp)
+{
+    return OPI_CARD(obj)->dpu.status & OPI_DEV_STATUS_FATAL;
+}
+
+/* Until the driver resets the function: writing false does nothing. */
+static void opi_card_make_fatal(OpiFn *fn, bool val)
+{
+    OpiCard *c = fn->card;
+
+    if (val && c && fn->present && !fn->dead) {
+        trace_opi_fault("fatal", fn->role);
+        opi_card_enter(c);
+        opi_fn_fatal(fn, OPI_HEALTH_INTERNAL);
+        opi_card_update(c);
+        opi_card_leave(c);
+    }
+}
+
+static void opi_card_set_fatal(Object *obj, bool val, Error **errp)
+{
+    opi_card_make_fatal(&OPI_CARD(obj)->host, val);
+}
+
+static void opi_card_set_soc_fatal(Object *obj, bool val, Error **errp)
+{
+    opi_card_make_fatal(&OPI_CARD(obj)->dpu, val);
+}
+
+static bool opi_card_get_cut(Object *obj, Error **errp)
+{
+    return false;
+}
+
+static void opi_card_set_cut(Object *obj, bool val, Error **errp)
+{
+    OpiCard *c = OPI_CARD(obj);
+
+    if (val && DEVICE(obj)->realized) {
+        trace_opi_fault("link-cut", 1);
+        opi_link_card_close(c, "fault injection");
+    }
+}
+
+static bool opi_card_get_uplink_down(Object *obj, Error **errp)
+{
+    return OPI_CARD(obj)->fault_uplink_down;
+}
+
+static void opi_card_set_uplink_down(Object *obj, bool val, Error **errp)
+{
+    OpiCard *c = OPI_CARD(obj);
+
+    trace_opi_fault("uplink-down", val);
+    c->fault_uplink_down = val;
+    if (DEVICE(obj)->realized) {
+        opi_card_enter(c);
+        opi_card_update(c);
+        opi_card_leave(c);
+    }
+}
+
+static bool opi_card_get_link_up(Object *obj, Error **errp)
+{
+    return OPI_CARD(obj)->soc_up;
+}
+
+static void opi_card_get_os_status(Object *obj, Visitor *v, const char *name,
+                                   void *opaque, Error **errp)
+{
+    uint32_t val = OPI_CARD(obj)->boot.os_status;
+
+    visit_type_uint32(v, name, &val, errp);
+}
+
+static char *opi_card_get_host_power(Object *obj, Error **errp)
+{
+    static const char *const names[] = {
+        [OPI_HOST_OFF] = "off",
+        [OPI_HOST_RUNNING] = "running",
+        [OPI_HOST_PAUSED] = "paused",
+    };
+
+    return g_strdup(names[OPI_CARD(obj)->host_power]);
+}
+
+static const Property opi_card_props[] = {
+    DEFINE_PROP_CHR("chardev", OpiCard, chr),
+    DEFINE_PROP_NETDEV("netdev", OpiCard, nic_conf.peers),
+    DEFINE_PROP_UINT64("serial", OpiCard, serial, 0),
+    DEFINE_PROP_STRING("mode", OpiCard, mode_name),
+    DEFINE_PROP_BOOL("trust", OpiCard, trust, true),
+    DEFINE_PROP_UINT32("time-scale", OpiCard, time_scale, 1),
+    DEFINE_PROP_UINT32("max-qps", OpiCard, max_qps, 16),
+};
+
+/* Faults that are counted: "fault-NAME" host PF, "fault-soc-NAME" DPU. */
+static const struct {
+    const char *name;
+    size_t offset;
+} opi_card_faults[] = {
+    { "aq-drop", offsetof(OpiFaults, aq_drop) },
+    { "aq-bogus", offsetof(OpiFaults, aq_bogus) },
+    { "eq-drop", offsetof(OpiFaults, eq_drop) },
+    { "qp-error", offsetof(OpiFaults, qp_error) },
+    { "cqe-bad", offsetof(OpiFaults, cqe_bad) },
+    { "sq-head-bad", offsetof(OpiFaults, sq_head_bad) },
+    { "msix-drop", offsetof(OpiFaults, msix_drop) },
+};
+
+static void opi_card_add_u32(ObjectClass *oc, const char *name, size_t offset,
+                             bool writable)
+{
+    object_class_property_add(oc, name, "uint32", opi_card_get_u32,
+                              writable ? opi_card_set_u32 : NULL, NULL,
+                              (void *)(uintptr_t)offset);
+}
+
+/* ---- The object -------------------------------------------------------- */
+
+static bool opi_card_parse_mode(OpiCard *c, Error **errp)
+{
+    static const char *const names[] = {
+        [OPI_MODE_TRUSTED] = "trusted",
+        [OPI_MODE_RESTRICTED] = "restricted",
+        [OPI_MODE_ISOLATED] = "isolated",
+    };
+    unsigned i;
+
+    if (!c->mode_name) {
+        c->mode = OPI_MODE_RESTRICTED;
+        return true;
+    }
+    for (i = 0; i < ARRAY_SIZE(names); i++) {
+        if (g_str_equal(c->mode_name, names[i])) {
+            c->mode = i;
+            return true;
+        }
+    }
+    error_setg(errp, "mode must be trusted, restricted or isolated");
+    return false;
+}
+
+static void opi_card_realize(DeviceState *dev, Error **errp)
+{
+    OpiCard *c = OPI_CARD(dev);
+
+    if (!c->serial) {
+        error_setg(errp, "serial is required and must not be zero");
+        return;
+    }
+    if (!c->max_qps || c->max_qps > OPI_QPS_MAX) {
+        error_setg(errp, "max-qps must be 1 to %d", OPI_QPS_MAX);
+        return;
+    }
+    if (!c->time_scale || c->time_scale > OPI_LINK_SCALE_MAX) {
+        error_setg(errp, "time-scale must be 1 to 1000");
+        return;
+    }
+    if (!opi_card_parse_mode(c, errp)) {
+        return;
+    }
+    c->trusted_pf = c->trust;
+    QTAILQ_INIT(&c->pending);
+    QTAILQ_INIT(&c->moved);
+    c->bounce = g_malloc(OPI_FRAME_MAX);
+    opi_fn_init(&c->host, c, OPI_ROLE_HOST_PF, &opi_fn_pci_ops);
+    opi_fn_init(&c->dpu, c, OPI_ROLE_DPU, &opi_fn_link_ops);
+    opi_eswitch_init(c);
+    opi_card_boot_block(c);
+
+    if (!opi_link_card_realize(c, errp)) {
+        opi_fn_finalize(&c->host);
+        opi_fn_finalize(&c->dpu);
+        g_free(c->bounce);
+        return;
+    }
+    c->bh = qemu_bh_new_guarded(opi_card_bh, c, &dev->mem_reentrancy_guard);
+    c->retry = timer_new_ms(QEMU_CLOCK_REALTIME, opi_card_retry, c);
+    c->second = timer_new_ms(QEMU_CLOCK_REALTIME, opi_card_second, c);
+    opi_card_second(c);
+    c->host_power = runstate_is_running() ? OPI_HOST_RUNNING : OPI_HOST_OFF;
+    c->vm_state = qemu_add_vm_change_state_handler(opi_card_vm_state, c);
+    opi_uplink_realize(c);
+    opi_card_update(c);
+}
+
+static void opi_card_unrealize(DeviceState *dev)
+{
+    OpiCard *c = OPI_CARD(dev);
+
+    opi_link_card_unrealize(c);
+    opi_uplink_unrealize(c);
+    qemu_del_vm_change_state_handler(c->vm_state);
+    timer_free(c->second);
+    timer_free(c->retry);
+    qemu_bh_delete(c->bh);
+    opi_fn_finalize(&c->host);
+    opi_fn_finalize(&c->dpu);
+    g_free(c->bounce);
+}
+
+static const VMStateDescription opi_card_vmstate = {
+    .name = TYPE_OPI_CARD,
+    .unmigratable = 1,
+};
+
+static void opi_card_class_init(ObjectClass *oc, OpiClassData *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    unsigned i;
+
+    dc->realize = opi_card_realize;
+    dc->unrealize = opi_card_unrealize;
+    dc->vmsd = &opi_card_vmstate;
+    dc->desc = "OPI DPU card (its functions: opi-dpu)";
+    dc->hotpluggable = false;
+    set_bit(DEVICE_CATEGORY_NETWORK, dc->categories);
+    device_class_set_props(dc, opi_card_props);
+
+    for (i = 0; i < ARRAY_SIZE(opi_card_faults); i++) {
+        g_autofree char *host = g_strdup_printf("fault-%s",
+                                                opi_card_faults[i].name);
+        g_autofree char *soc = g_strdup_printf("fault-soc-%s",
+                                               opi_card_faults[i].name);
+
+        opi_card_add_u32(oc, host, offsetof(OpiCard, host.fault) +
+                         opi_card_faults[i].offset, true);
+        opi_card_add_u32(oc, soc, offsetof(OpiCard, dpu.fault) +
+                         opi_card_faults[i].offset, true);
+    }
+    opi_card_add_u32(oc, "generation", offsetof(OpiCard, generation), false);
+    object_class_property_add_bool(oc, "fault-dead", opi_card_get_dead,
+                                   opi_card_set_dead);
+    object_class_property_add_bool(oc, "fault-fatal", opi_card_get_fatal,
+                                   opi_card_set_fatal);
+    object_class_property_add_bool(oc, "fault-soc-fatal",
+                                   opi_card_get_soc_fatal,
+                                   opi_card_set_soc_fatal);
+    object_class_property_add_bool(oc, "fault-link-cut", opi_card_get_cut,
+                                   opi_card_set_cut);
+    object_class_property_add_bool(oc, "fault-uplink-down",
+                                   opi_card_get_uplink_down,
+                                   opi_card_set_uplink_down);
+    object_class_property_add_bool(oc, "link-up", opi_card_get_link_up, NULL);
+    object_class_property_add(oc, "os-status", "uint32",
+                              opi_card_get_os_status, NULL, NULL, NULL);
+    object_class_property_add_str(oc, "host-power", opi_card_get_host_power,
+                                  NULL);
+}
+
+static const TypeInfo opi_card_info = {
+    .name = TYPE_OPI_CARD,
+    .parent = TYPE_DEVICE,
+    .instance_size = sizeof(OpiCard),
+    .class_init = opi_card_class_init,
+};
+
+static void opi_card_register(void)
+{
+    type_register_static(&opi_card_info);
+}
+
+type_init(opi_card_register)

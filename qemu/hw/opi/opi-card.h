@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of the emulated OPI card: its state and what its parts call of
+ * each other.  What drivers see is in linux/opi_pci.h; what the two QEMUs say
+ * to each other is in opi-link.h.
+ *
+ * All state belongs to the host's QEMU and is used under the big lock.  Guest
+ * memory, registers and the link are input of strangers: read once, check, use.
+ */
+#ifndef HW_OPI_CARD_H
+#define HW_OPI_CARD_H
+
+#include "qemu/units.h"
+#include "qemu/timer.h"
+#include "qemu/event_notifier.h"
+#include "chardev/char-fe.h"
+#include "hw/pci/pci_device.h"
+#include "net/net.h"
+#include "system/runstate.h"
+#include "qom/object.h"
+#include "standard-headers/linux/opi_pci.h"
+
+#include "opi-compat.h"
+#include "opi-link.h"
+
+#define TYPE_OPI_CARD "opi-card"
+OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
+
+/* What this card can do. */
+#define OPI_QPS_MAX             64
+#define OPI_AQ_ORDER_MAX        8
+#define OPI_RING_ORDER_MAX      12
+#define OPI_SEGS_MAX            18
+#define OPI_FRAME_MIN           14
+#define OPI_FRAME_MAX           65550
+#define OPI_MTU_MIN             68
+#define OPI_MTU_MAX             9216
+#define OPI_MTU_DEFAULT         1500
+/* Ethernet header and two VLAN tags: what the MTU does not count. */
+#define OPI_MTU_EXTRA           (14 + 8)
+#define OPI_SPEED               25000
+#define OPI_VFS                 64
+#define OPI_CAPS                0ULL
+
+/*
+ * Ids. A function's id is its own for ever; port ids are those of the eswitch.
+ */
+#define OPI_FUNC_DPU            0
+#define OPI_FUNC_HOST_PF        1
+#define OPI_PORT_ID_UPLINK      0
+#define OPI_PORT_ID_HOST_PF     1
+#define OPI_PORTS               2
+
+/* A pass of the engine: the rest waits for the next turn of the main loop. */
+#define OPI_BATCH               32
+#define OPI_BUDGET_DESCS        64
+#define OPI_BUDGET_BYTES        (1 * MiB)
+#define OPI_BUDGET_CMDS         64
+
+typedef struct OpiFn OpiFn;
+typedef struct OpiQp OpiQp;
+
+/* How a function reaches the memory and the interrupts of its computer. */
+typedef struct OpiFnOps {
+    bool (*read)(OpiFn *fn, uint64_t addr, void *buf, uint32_t len);
+    bool (*write)(OpiFn *fn, uint64_t addr, const void *buf, uint32_t len);
+    /* May be absent; NULL: not memory of that computer. */
+    void *(*map)(OpiFn *fn, uint64_t addr, uint32_t len);
+    void (*notify)(OpiFn *fn, unsigned vector);
+    /* A register has changed: all of them if @reg is OPI_REG_ALL. */
+    void (*publish)(OpiFn *fn, uint32_t reg);
+} OpiFnOps;
+
+#define OPI_REG_ALL UINT32_MAX
+
+typedef struct OpiEq {
+    bool used;
+    uint8_t order;
+    uint16_t vector;
+    uint32_t tail;
+    uint32_t users;
+    uint32_t lost;
+    uint64_t ring;
+    uint64_t shadow;
+} OpiEq;
+
+struct OpiQp {
+    OpiFn *fn;
+    bool used;
+    uint8_t state;
+    uint8_t error;
+    uint8_t sq_order;
+    uint8_t rq_order;
+    uint8_t cq_order;
+    uint16_t id;
+    uint16_t eq;
+    uint64_t sq;
+    uint64_t rq;
+    uint64_t cq;
+    uint64_t shadow;
+
+    uint32_t sq_head;
+    uint32_t rq_head;
+    uint32_t cq_tail;
+    /* As last read; the driver may be further. */
+    uint32_t rq_tail;
+    uint32_t cq_head;
+    /* Where the heads were when the arm words were last compared. */
+    uint32_t sq_seen;
+    uint32_t cq_seen;
+
+    /*
+     * Receive descriptors fetched ahead: indices rxd_first .. rxd_first +
+     * rxd_n.
+     */
+    struct opi_rxd rxd[OPI_BATCH];
+    uint32_t rxd_first;
+    uint32_t rxd_n;
+
+    bool pending;                       /* on OpiCard.pending */
+    bool moved;                         /* on OpiCard.moved */
+    bool unheard;                       /* its event found no room */
+    QTAILQ_ENTRY(OpiQp) pending_entry;
+    QTAILQ_ENTRY(OpiQp) moved_entry;
+};
+
+/* Fault injection: how often still. Set by properties of the card. */
+typedef struct OpiFaults {
+    uint32_t aq_drop;                   /* commands to swallow */
+    uint32_t aq_bogus;                  /* admin completions to invent */
+    uint32_t eq_drop;                   /* asynchronous events to lose */
+    uint32_t qp_error;                  /* queue pairs to stop */
+    uint32_t cqe_bad;                   /* completions with a wrong buffer id */
+    uint32_t sq_head_bad;               /* updates of sq_head beyond the tail */
+    uint32_t msix_drop;                 /* interrupts to lose */
+} OpiFaults;
+
+struct OpiFn {
+    OpiCard *card;
+    const OpiFnOps *ops;
+    PCIDevice *pdev;                    /* host functions */
+    uint8_t role;
+    uint32_t func_id;
+    uint32_t port;                      /* its own; DPU: the first uplink */
+    bool present;                       /* there is somebody who can use it */
+    bool dead;                          /* by fault injection */
+    bool reset_wanted;                  /* asked for while the card was busy */
+
+    uint16_t token;
+    uint32_t status;                    /* OPI_DEV_STATUS_*, no token */
+    uint32_t health;
+    uint32_t peer;                      /* as last told */
+    uint32_t peer_generation;
+    uint32_t os_status;
+    uint32_t os_generation;
+    uint32_t carrier;                   /* a bit per port, as last told */
+
+    uint64_t aq_sq_reg, aq_cq_reg;      /* as written, taken over by AQ_CTRL */
+    uint64_t aq_sq, aq_cq;
+    uint8_t aq_order;
+    uint32_t aq_status;
+    uint32_t aq_head;
+    uint32_t aq_tail;
+    uint32_t aq_cpls;                   /* completions written */
+    bool aq_pending;
+    OpiFaults fault;
+
+    uint32_t seq;
+    OpiEq *eqs;
+    OpiQp *qps;
+};
+
+/* Counters of one end of a port: its function's or its representor's. */
+typedef struct OpiPortEnd {
+    uint32_t mtu;
+    uint64_t rx_frames, rx_bytes, rx_no_buffer, rx_oversize, rx_down;
+    uint64_t tx_frames, tx_bytes, tx_bad, tx_down;
+} OpiPortEnd;
+
+typedef struct OpiPort {
+    uint32_t id;
+    uint8_t type;
+    bool func_up;
+    bool rep_up;
+    uint8_t mac[6];
+    uint8_t rep_mac[6];
+    OpiPortEnd func;
+    OpiPortEnd rep;
+} OpiPort;
+
+/* A frame on its way, in the memory of its sender or in @data. */
+typedef struct OpiFrame {
+    OpiFn *fn;
+    const uint8_t *data;
+    uint32_t len;
+    uint32_t port;                      /* for the receiver */
+    unsigned nsegs;
+    struct {
+        uint64_t addr;
+        uint32_t len;
+    } seg[OPI_SEGS_MAX];
+} OpiFrame;
+
+typedef enum OpiHostPower {
+    OPI_HOST_OFF,
+    OPI_HOST_RUNNING,
+    OPI_HOST_PAUSED,
+} OpiHostPower;
+
+typedef struct OpiMemRegion {
+    uint64_t gpa;
+    uint64_t size;
+    uint8_t *ptr;
+} OpiMemRegion;
+
+struct OpiCard {
+    DeviceState parent_obj;
+
+    /* Properties */
+    OpiChr chr;
+    NICConf nic_conf;
+    uint64_t serial;
+    char *mode_name;
+    bool trust;
+    uint32_t time_scale;
+    uint32_t max_qps;
+
+    uint8_t mode;
+    uint32_t generation;
+    struct opi_boot_block boot;
+    uint32_t heartbeat;
+    QEMUTimer *second;
+
+    PCIDevice *pf;
+    OpiFn host;
+    OpiFn dpu;
+    OpiPort ports[OPI_PORTS];
+    uint8_t func_state;                 /* enum opi_func_state of the host PF */
+    bool trusted_pf;                    /* OPI_FUNC_F_TRUST of the host PF */
+
+    /* The two computers */
+    OpiHostPower host_power;
+    VMChangeStateEntry *vm_state;
+    bool soc_up;                        /* link, memory and state are there */
+    uint32_t soc_state;                 /* OPI_LINK_SOC_* */
+    bool booted;                        /* the DPU's driver said so */
+
+    /* The link */
+    OpiLink link;
+    bool soc_state_seen;
+    uint64_t soc_instance;
+    struct opi_ctrl *ctrl;
+    int ctrl_fd;
+    EventNotifier kick;
+    EventNotifier irq;
+    OpiMemRegion mem[OPI_LINK_REGIONS_MAX];
+    unsigned nmem;
+
+    /* The engine */
+    unsigned busy;
+    bool running;
+    QEMUBH *bh;
+    QEMUTimer *retry;
+    QTAILQ_HEAD(, OpiQp) pending;
+    QTAILQ_HEAD(, OpiQp) moved;
+    uint8_t *bounce;
+
+    /* The uplink */
+    NICState *nic;
+    unsigned uplink_queued;
+
+    bool fault_uplink_down;
+};
+
+/* opi-card.c: states of the whole card */
+
+/*
+ * Whoever enters the card from outside (a guest's access, a message, a timer)
+ * brackets his work with these; resets wished for in between are done at the
+ * end.
+ */
+void opi_card_enter(OpiCard *c);
+void opi_card_leave(OpiCard *c);
+/* Derive peers, boot block and carriers anew and tell everyone what changed. */
+void opi_card_update(OpiCard *c);
+bool opi_card_dpu_ready(const OpiCard *c);
+void opi_card_attach_pf(OpiCard *c, PCIDevice *pf);
+void opi_card_detach_pf(OpiCard *c);
+void opi_card_host_reset(OpiCard *c, bool flr);
+/* The link has come up, has gone, or told of the DPU. */
+void opi_card_soc_up(OpiCard *c);
+void opi_card_soc_down(OpiCard *c);
+void opi_card_soc_event(OpiCard *c, uint32_t event);
+void opi_card_run(OpiCard *c);
+
+/* opi-fn.c: one function: registers and reset */
+void opi_fn_init(OpiFn *fn, OpiCard *c, uint8_t role, const OpiFnOps *ops);
+void opi_fn_finalize(OpiFn *fn);
+void opi_fn_reset(OpiFn *fn);
+uint32_t opi_fn_reg_read(OpiFn *fn, uint32_t reg);
+void opi_fn_reg_write(OpiFn *fn, uint32_t reg, uint32_t val);
+/* Notes what is to be done; opi_card_run() does it. */
+void opi_fn_doorbell(OpiFn *fn, uint32_t page, uint32_t off, uint32_t val);
+void opi_fn_set_status(OpiFn *fn, uint32_t set, uint32_t clear);
+/* Raise the vector at the function's computer. */
+void opi_fn_notify(OpiFn *fn, unsigned vector);
+void opi_fn_fatal(OpiFn *fn, uint32_t health);
+extern const uint16_t opi_regs[];
+extern const unsigned opi_nregs;
+
+/* opi-admin.c */
+void opi_admin_enable(OpiFn *fn, unsigned order);
+void opi_admin_kick(OpiFn *fn, uint32_t tail);
+/* Work through the ring; true: there is more. */
+bool opi_admin_run(OpiFn *fn);
+
+/* opi-eq.c */
+uint16_t opi_eq_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd);
+uint16_t opi_eq_destroy(OpiFn *fn, uint32_t id);
+/*
+ * An asynchronous event, into event queue 0; its sequence number is filled in.
+ */
+void opi_event(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value,
+               uint32_t func_id, uint32_t port);
+void opi_event_qp_error(OpiQp *qp);
+/* True: the notification is in the queue. */
+bool opi_eq_notify_qp(OpiQp *qp);
+void opi_eq_retry(OpiCard *c);
+void opi_eq_retry_later(OpiCard *c);
+
+/* opi-qp.c */
+uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd);
+uint16_t opi_qp_destroy(OpiFn *fn, uint32_t id);
+void opi_qp_query(OpiQp *qp, struct opi_qp_info *info);
+void opi_qp_drop(OpiQp *qp);
+void opi_qp_fail(OpiQp *qp, uint8_t error);
+void opi_qp_kick(OpiQp *qp);
+/* A side's frames go to its lowest-numbered running queue pair. */
+OpiQp *opi_qp_receiver(OpiFn *fn);
+/* Send what is posted, within the budget; true: there is more. */
+bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes);
+/* Compare the arm words of queue pairs that moved, and tell their drivers. */
+void opi_qp_notify_moved(OpiCard *c);
+
+typedef enum OpiRxResult {
+    OPI_RX_OK,
+    OPI_RX_NO_QUEUE,
+    OPI_RX_NO_BUFFER,
+    OPI_RX_SENDER_FAULT,
+} OpiRxResult;
+
+OpiRxResult opi_qp_receive(OpiFn *fn, const OpiFrame *f);
+
+/* opi-eswitch.c */
+void opi_eswitch_init(OpiCard *c);
+OpiPort *opi_eswitch_port(OpiCard *c, uint32_t id);
+bool opi_port_carrier(const OpiFn *fn, const OpiPort *p);
+/* The end of @p that @fn is at. */
+OpiPortEnd *opi_port_end(const OpiFn *fn, OpiPort *p);
+/* A frame that @fn sends through @p; false: it could not be read. */
+bool opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f);
+void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len);
+
+/* opi-dma.c */
+extern const OpiFnOps opi_fn_pci_ops;
+extern const OpiFnOps opi_fn_link_ops;
+bool opi_dma_ld32(OpiFn *fn, uint64_t addr, uint32_t *val);
+bool opi_dma_st32(OpiFn *fn, uint64_t addr, uint32_t val);
+/* Entry of a ring whose last word (phase) must appear after all others. */
+bool opi_dma_entry(OpiFn *fn, uint64_t addr, const void *entry, uint32_t len);
+/* Entries from @idx on, over the ring's end. */
+bool opi_dma_fetch(OpiFn *fn, uint64_t ring, uint32_t order, uint32_t idx,
+                   void *buf, uint32_t size, uint32_t n);
+bool opi_dma_gather(OpiFrame *f, uint8_t *buf);
+/*
+ * @len bytes of @f from @off on to @addr of @to; *@sender: whose fault it was
+ */
+bool opi_dma_copy(OpiFn *to, uint64_t addr, const OpiFrame *f, uint32_t off,
+                  uint32_t len, bool *sender);
+
+/* opi-uplink.c */
+void opi_uplink_realize(OpiCard *c);
+void opi_uplink_unrealize(OpiCard *c);
+bool opi_uplink_carrier(const OpiCard *c);
+/* False: the wire has no room. */
+bool opi_uplink_send(OpiCard *c, const uint8_t *buf, size_t len);
+
+/* opi-link-card.c */
+bool opi_link_card_realize(OpiCard *c, Error **errp);
+void opi_link_card_unrealize(OpiCard *c);
+void opi_link_card_state(OpiCard *c);
+void opi_link_card_close(OpiCard *c, const char *why);
+
+/* opi-pf.c */
+OpiCard *opi_pf_card(PCIDevice *pf);
+void opi_pf_boot_block(PCIDevice *pf, const struct opi_boot_block *boot);
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * OPI card: memory and interrupts of its two computers.
+ *
+ * The host's memory is reached as its function reaches it (IOMMU, bus
+ * mastering and power state apply); RAM only, so that a guest cannot send the
+ * card into registers of its own.  The DPU's memory is what the link mapped;
+ * its vCPUs run in another process, hence the explicit barriers.  What is in
+ * the memory is not known here.
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
+#include "hw/pci/msix.h"
+#include "opi-card.h"
+#include "trace.h"
+
+static const MemTxAttrs opi_ram_only = { .memory = 1 };
+
+static bool opi_pci_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len)
+{
+    if (pci_dma_rw(fn->pdev, addr, buf, len, DMA_DIRECTION_TO_DEVICE,
+                   opi_ram_only) != MEMTX_OK) {
+        trace_opi_dma_fault(fn->role, addr, len, "read");
+        return false;
+    }
+    return true;
+}
+
+static bool opi_pci_write(OpiFn *fn, uint64_t addr, const void *buf,
+                          uint32_t len)
+{
+    if (pci_dma_rw(fn->pdev, addr, (void *)buf, len, DMA_DIRECTION_FROM_DEVICE,
+                   opi_ram_only) != MEMTX_OK) {
+        trace_opi_dma_fault(fn->role, addr, len, "write");
+        return false;
+    }
+    return true;
+}
+
+static void opi_pci_notify(OpiFn *fn, unsigned vector)
+{
+    trace_opi_notify(fn->role, vector);
+    msix_notify(fn->pdev, vector);
+}
+
+const OpiFnOps opi_fn_pci_ops = {
+    .read = opi_pci_read,
+    .write = opi_pci_write,
+    .notify = opi_pci_notify,
+};
+
+static void *opi_mem_map(OpiFn *fn, uint64_t addr, uint32_t len)
+{
+    OpiCard *c = fn->card;
+    unsigned i;
+
+    if (c->ctrl && !(qatomic_read(&c->ctrl->soc_flags) & OPI_CTRL_SOC_MASTER)) {
+        goto fault;
+    }
+    for (i = 0; i < c->nmem; i++) {
+        const OpiMemRegion *r = &c->mem[i];
+        uint64_t off = addr - r->gpa;
+
+        if (addr >= r->gpa && off < r->size && len <= r->size - off) {
+            return r->ptr + off;
+        }
+    }
+fault:
+    trace_opi_dma_fault(fn->role, addr, len, "map");
+    return NULL;
+}
+
+static bool opi_mem_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len)
+{
+    const void *p = opi_mem_map(fn, addr, len);
+
+    if (!p) {
+        return false;
+    }
+    memcpy(buf, p, len);
+    return true;
+}
+
+static bool opi_mem_write(OpiFn *fn, uint64_t addr, const void *buf,
+                          uint32_t len)
+{
+    void *p = opi_mem_map(fn, addr, len);
+
+    if (!p) {
+        return false;
+    }
+    memcpy(p, buf, len);
+    return true;
+}
+
+static void opi_link_notify(OpiFn *fn, unsigned vector)
+{
+    OpiCard *c = fn->card;
+
+    if (!c->soc_up || vector >= OPI_CTRL_WORDS * 64) {
+        return;
+    }
+    trace_opi_notify(fn->role, vector);
+    qatomic_or(&c->ctrl->irq[vector / 64], 1ULL << (vector % 64));
+    if (!qatomic_xchg(&c->ctrl->irq_pending, 1)) {
+        event_notifier_set(&c->irq);
+    }
+}
+
+static void opi_link_publish(OpiFn *fn, uint32_t reg)
+{
+    OpiCard *c = fn->card;
+    unsigned i;
+
+    if (!c->ctrl) {
+        return;
+    }
+    if (reg != OPI_REG_ALL) {
+        qatomic_store_release(&c->ctrl->regs[reg / 4],
+                              cpu_to_le32(opi_fn_reg_read(fn, reg)));
+        return;
+    }
+    /* The status comes last: who sees READY sees all that belongs to it. */
+    for (i = 0; i < opi_nregs; i++) {
+        if (opi_regs[i] != OPI_REG_DEV_STATUS) {
+            qatomic_set(&c->ctrl->regs[opi_regs[i] / 4],
+                        cpu_to_le32(opi_fn_reg_read(fn, opi_regs[i])));
+        }
+    }
+    qatomic_store_release(&c->ctrl->regs[OPI_REG_DEV_STATUS / 4],
+                          cpu_to_le32(opi_fn_reg_read(fn, OPI_REG_DEV_STATUS)));
+}
+
+const OpiFnOps opi_fn_link_ops = {
+    .read = opi_mem_read,
+    .write = opi_mem_write,
+    .map = opi_mem_map,
+    .notify = opi_link_notify,
+    .publish = opi_link_publish,
+};
+
+bool opi_dma_ld32(OpiFn *fn, uint64_t addr, uint32_t *val)
+{
+    uint32_t v;
+
+    if (fn->ops->map) {
+        uint32_t *p = fn->ops->map(fn, addr, sizeof(v));
+
+        if (!p) {
+            return false;
+        }
+        v = qatomic_read(p);
+    } else if (!fn->ops->read(fn, addr, &v, sizeof(v))) {
+        return false;
+    }
+    *val = le32_to_cpu(v);
+    return true;
+}
+
+bool opi_dma_st32(OpiFn *fn, uint64_t addr, uint32_t val)
+{
+    uint32_t v = cpu_to_le32(val);
+
+    if (fn->ops->map) {
+        uint32_t *p = fn->ops->map(fn, addr, sizeof(v));
+
+        if (!p) {
+            return false;
+        }
+        qatomic_store_release(p, v);
+        return true;
+    }
+    /* What was written before is there before this word. */
+    smp_wmb();
+    return fn->ops->write(fn, addr, &v, sizeof(v));
+}
+
+bool opi_dma_entry(OpiFn *fn, uint64_t addr, const void *entry, uint32_t len)
+{
+    uint32_t body = len - sizeof(uint32_t);
+
+    return fn->ops->write(fn, addr, entry, body) &&
+           opi_dma_st32(fn, addr + body, ldl_le_p(entry + body));
+}
+
+bool opi_dma_fetch(OpiFn *fn, uint64_t ring, uint32_t order, uint32_t idx,
+                   void *buf, uint32_t size, uint32_t n)
+{
+    uint32_t first = idx & ((1u << order) - 1);
+    uint32_t upto = MIN(n, (1u << order) - first);
+
+    return fn->ops->read(fn, ring + (uint64_t)first * size, buf, upto * size) &&
+           (upto == n ||
+            fn->ops->read(fn, ring, buf + upto * size, (n - upto) * size));
+}
+
+bool opi_dma_gather(OpiFrame *f, uint8_t *buf)
+{
+    unsigned i;
+
+    for (i = 0; i < f->nsegs; i++) {
+        if (!f->fn->ops->read(f->fn, f->seg[i].addr, buf, f->seg[i].len)) {
+            return false;
+        }
+        buf += f->seg[i].len;
+    }
+    return true;
+}
+
+/*
+ * One piece that is contiguous at both ends: copied once if one end is mapped.
+ */
+static bool opi_dma_piece(OpiFn *to, uint64_t dst, OpiFn *from, uint64_t src,
+                          uint32_t len, bool *sender)
+{
+    uint8_t *p;
+
+    *sender = false;
+    if (to->ops->map) {
+        p = to->ops->map(to, dst, len);
+        if (!p) {
+            return false;
+        }
+        *sender = true;
+        return from->ops->read(from, src, p, len);
+    }
+    *sender = true;
+    if (from->ops->map) {
+        p = from->ops->map(from, src, len);
+        if (!p) {
+            return false;
+        }
+    } else {
+        p = to->card->bounce;
+        if (!from->ops->read(from, src, p, len)) {
+            return false;
+        }
+    }
+    *sender = false;
+    return to->ops->write(to, dst, p, len);
+}
+
+bool opi_dma_copy(OpiFn *to, uint64_t addr, const OpiFrame *f, uint32_t off,
+                  uint32_t len, bool *sender)
+{
+    unsigned i;
+
+    if (f->data) {
+        *sender = false;
+        return to->ops->write(to, addr, f->data + off, len);
+    }
+    for (i = 0; i < f->nsegs && len; i++) {
+        uint32_t n = f->seg[i].len;
+
+        if (off >= n) {
+            off -= n;
+            continue;
+        }
+        n = MIN(n - off, len);
+        if (!opi_dma_piece(to, addr, f->fn, f->seg[i].addr + off, n, sender)) {
+            return false;
+        }
+        off = 0;
+        addr += n;
+        len -= n;
+    }
+    return true;
+}

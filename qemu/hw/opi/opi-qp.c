@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * OPI card: queue pairs: fetching what is sent, filling what is received into,
+ * notifying.  Where a frame goes is decided in opi-eswitch.c.
+ *
+ * Indices are free-running; all that the driver writes (tails, arm words,
+ * descriptors) is read once and bounded.  A queue pair that does not keep the
+ * rules stops with an error; the card goes on.
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
+#include "opi-card.h"
+#include "trace.h"
+
+#define SHADOW(qp, word) ((qp)->shadow + offsetof(struct opi_qp_shadow, word))
+
+uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
+{
+    uint64_t sq = le64_to_cpu(cmd->u.qp.sq);
+    uint64_t rq = le64_to_cpu(cmd->u.qp.rq);
+    uint64_t cq = le64_to_cpu(cmd->u.qp.cq);
+    uint64_t shadow = le64_to_cpu(cmd->u.qp.shadow);
+    uint16_t eq = le16_to_cpu(cmd->u.qp.eq);
+    const uint8_t orders[] = {
+        cmd->u.qp.sq_order, cmd->u.qp.rq_order, cmd->u.qp.cq_order,
+    };
+    unsigned i;
+    OpiQp *qp;
+
+    if (id >= fn->card->max_qps) {
+        return OPI_ST_ERANGE;
+    }
+    qp = &fn->qps[id];
+    if (qp->used) {
+        return OPI_ST_EEXIST;
+    }
+    if (eq > fn->card->max_qps || !fn->eqs[eq].used) {
+        return OPI_ST_ENOENT;
+    }
+    for (i = 0; i < ARRAY_SIZE(orders); i++) {
+        if (orders[i] < OPI_RING_ORDER_MIN || orders[i] > OPI_RING_ORDER_MAX) {
+            return OPI_ST_EINVAL;
+        }
+    }
+    if (cmd->u.qp.cq_order < cmd->u.qp.rq_order ||
+        (sq | rq | cq | shadow) & 63) {
+        return OPI_ST_EINVAL;
+    }
+    *qp = (OpiQp) {
+        .fn = fn,
+        .id = id,
+        .used = true,
+        .state = OPI_QP_RUNNING,
+        .sq_order = cmd->u.qp.sq_order,
+        .rq_order = cmd->u.qp.rq_order,
+        .cq_order = cmd->u.qp.cq_order,
+        .eq = eq,
+        .sq = sq,
+        .rq = rq,
+        .cq = cq,
+        .shadow = shadow,
+    };
+    fn->eqs[eq].users++;
+    return OPI_ST_OK;
+}
+
+static void opi_qp_unlist(OpiQp *qp)
+{
+    OpiCard *c = qp->fn->card;
+
+    if (qp->pending) {
+        QTAILQ_REMOVE(&c->pending, qp, pending_entry);
+        qp->pending = false;
+    }
+    if (qp->moved) {
+        QTAILQ_REMOVE(&c->moved, qp, moved_entry);
+        qp->moved = false;
+    }
+    qp->unheard = false;
+}
+
+void opi_qp_drop(OpiQp *qp)
+{
+    if (!qp->used) {
+        return;
+    }
+    opi_qp_unlist(qp);
+    qp->fn->eqs[qp->eq].users--;
+    qp->used = false;
+    qp->state = 0;
+}
+
+uint16_t opi_qp_destroy(OpiFn *fn, uint32_t id)
+{
+    if (id >= fn->card->max_qps) {
+        return OPI_ST_ERANGE;
+    }
+    if (!fn->qps[id].used) {
+        return OPI_ST_ENOENT;
+    }
+    opi_qp_drop(&fn->qps[id]);
+    return OPI_ST_OK;
+}
+
+void opi_qp_query(OpiQp *qp, struct opi_qp_info *info)
+{
+    info->state = qp->state;
+    info->error = qp->error;
+    info->eq = cpu_to_le16(qp->eq);
+    info->sq_head = cpu_to_le32(qp->sq_head);
+    info->rq_head = cpu_to_le32(qp->rq_head);
+    info->cq_tail = cpu_to_le32(qp->cq_tail);
+}
+
+void opi_qp_fail(OpiQp *qp, uint8_t error)
+{
+    if (!qp->used || qp->state == OPI_QP_ERROR) {
+        return;
+    }
+    trace_opi_qp_error(qp->fn->role, qp->id, error);
+    opi_qp_unlist(qp);
+    qp->state = OPI_QP_ERROR;
+    qp->error = error;
+    opi_event_qp_error(qp);
+}
+
+void opi_qp_kick(OpiQp *qp)
+{
+    OpiCard *c = qp->fn->card;
+
+    if (!qp->used || qp->state != OPI_QP_RUNNING) {
+        return;
+    }
+    if (!qp->pending) {
+        qp->pending = true;
+        QTAILQ_INSERT_TAIL(&c->pending, qp, pending_entry);
+    }
+}
+
+static void opi_qp_moved(OpiQp *qp)
+{
+    OpiCard *c = qp->fn->card;
+
+    if (!qp->moved) {
+        qp->moved = true;
+        QTAILQ_INSERT_TAIL(&c->moved, qp, moved_entry);
+    }
+}
+
+void opi_qp_notify_moved(OpiCard *c)
+{
+    OpiQp *qp;
+
+    if (QTAILQ_EMPTY(&c->moved)) {
+        return;
+    }
+    /*
+     * What was written comes before what the driver armed, or it looks again.
+     */
+    smp_mb();
+    while ((qp = QTAILQ_FIRST(&c->moved))) {
+        uint32_t cq_seen = qp->cq_seen, sq_seen = qp->sq_seen;
+        uint32_t arm[2];
+        bool ok;
+
+        QTAILQ_REMOVE(&c->moved, qp, moved_entry);
+        qp->moved = false;
+        qp->cq_seen = qp->cq_tail;
+        qp->sq_seen = qp->sq_head;
+        ok = opi_dma_ld32(qp->fn, SHADOW(qp, cq_arm), &arm[0]) &&
+             opi_dma_ld32(qp->fn, SHADOW(qp, sq_arm), &arm[1]);
+        if (!ok) {
+            opi_qp_fail(qp, OPI_QP_ERR_DMA);
+            continue;
+        }
+        if (OPI_NEED_EVENT(arm[0], qp->cq_tail, cq_seen) ||
+            OPI_NEED_EVENT(arm[1], qp->sq_head, sq_seen)) {
+            if (!qp->unheard && !opi_eq_notify_qp(qp)) {
+                qp->unheard = true;
+                opi_eq_retry_later(c);
+            }
+        }
+    }
+}
+
+/* ---- Sending ----------------------------------------------------------- */
+
+typedef enum {
+    FRAME_OK,
+    FRAME_PARTIAL,                      /* not all of it is posted yet */
+    FRAME_MALFORMED,
+} OpiParse;
+
+/* One frame from the descriptors in front; @f->nsegs of them are its own. */
+static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
+                             OpiFrame *f, OpiPort **port)
+{
+    OpiFn *fn = qp->fn;
+    uint32_t id = le32_to_cpu(txd[0].port);
+    unsigned nsegs = txd[0].nsegs, i;
+
+    if (!(le16_to_cpu(txd[0].flags) & OPI_TXD_F_SOP) || !nsegs ||
+        nsegs > OPI_SEGS_MAX) {
+        return FRAME_MALFORMED;
+    }
+    if (fn->role == OPI_ROLE_DPU) {
+        *port = opi_eswitch_port(fn->card, id);
+    } else {
+        *port = id ? NULL : opi_eswitch_port(fn->card, fn->port);
+    }
+    if (!*port) {
+        return FRAME_MALFORMED;
+    }
+    f->fn = fn;
+    f->data = NULL;
+    f->len = 0;
+    f->nsegs = nsegs;
+    for (i = 0; i < MIN(n, nsegs); i++) {
+        const struct opi_txd *d = &txd[i];
+        uint16_t want = (i == 0 ? OPI_TXD_F_SOP : 0) |
+                        (i == nsegs - 1 ? OPI_TXD_F_EOP : 0);
+        uint32_t len = le32_to_cpu(d->len);
+
+        /*
+         * No other flag and no metadata has a meaning here: the card has none
+         * of the capabilities.  Only the first segment says how many there are.
+         */
+        if (le16_to_cpu(d->flags) != want || !len || len > UINT16_MAX ||
+            d->gso_type || d->gso_size || d->hdr_len || d->csum_start ||
+            d->csum_offset || d->vlan_tci || d->rsvd ||
+            (i && d->nsegs)) {
+            return FRAME_MALFORMED;
+        }
+        f->seg[i].addr = le64_to_cpu(d->addr);
+        f->seg[i].len = len;
+        f->len += len;
+    }
+    return n < nsegs ? FRAME_PARTIAL : FRAME_OK;
+}
+
+bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
+{
+    OpiFn *fn = qp->fn;
+    uint32_t size = 1u << qp->sq_order;
+    struct opi_txd txd[OPI_BATCH];
+    bool partial = false;
+    uint32_t tail, again;
+
+    if (!opi_dma_ld32(fn, SHADOW(qp, sq_tail), &tail)) {
+        opi_qp_fail(qp, OPI_QP_ERR_DMA);
+        return false;
+    }
+    for (;;) {
+        uint32_t n = tail - qp->sq_head, used = 0;
+
+        if (n > size) {
+            opi_qp_fail(qp, OPI_QP_ERR_INDEX);
+            return false;
+        }
+        if (n == 0 || partial) {
+            /*
+             * Going idle: "kick me when you post what I did not see", then look
+             * again for what was posted before that could be read.
+             */
+            if (!opi_dma_st32(fn, SHADOW(qp, sq_kick), tail)) {
+                opi_qp_fail(qp, OPI_QP_ERR_DMA);
+                return false;
+            }
+            /* The kick index must be seen before the tail is looked at. */
+            smp_mb();
+            if (!opi_dma_ld32(fn, SHADOW(qp, sq_tail), &again)) {
+                opi_qp_fail(qp, OPI_QP_ERR_DMA);
+                return false;
+            }
+            if (again == tail) {
+                return false;
+            }
+            tail = again;
+            partial = false;
+            continue;
+        }
+        if (*descs <= 0 || *bytes <= 0) {
+            return true;
+        }
+        /* Descriptors only after the tail that covers them. */
+        smp_rmb();
+        n = MIN(n, OPI_BATCH);
+        if (!opi_dma_fetch(fn, qp->sq, qp->sq_order, qp->sq_head, txd,
+                           sizeof(txd[0]), n)) {
+            opi_qp_fail(qp, OPI_QP_ERR_DMA);
+            return false;
+        }
+        while (used < n && *bytes > 0) {
+            OpiPort *port = NULL;
+            OpiFrame f;
+            OpiParse parsed = opi_qp_parse(qp, &txd[used], n - used, &f, &port);
+
+            if (parsed == FRAME_MALFORMED) {
+                opi_qp_fail(qp, OPI_QP_ERR_TXD);
+                return false;
+            }
+            if (parsed == FRAME_PARTIAL) {
+                /* At the end of a batch that may only be the batch's end. */
+                partial = used == 0;
+                break;
+            }
+            if (!opi_eswitch_send(fn, port, &f)) {
+                opi_qp_fail(qp, OPI_QP_ERR_DMA);
+                return false;
+            }
+            if (qp->state != OPI_QP_RUNNING) {
+                return false;
+            }
+            used += f.nsegs;
+            *descs -= f.nsegs;
+            *bytes -= f.len;
+        }
+        if (used) {
+            uint32_t head = qp->sq_head += used;
+
+            if (fn->fault.sq_head_bad) {
+                fn->fault.sq_head_bad--;
+                head = tail + 5;
+            }
+            if (!opi_dma_st32(fn, SHADOW(qp, sq_head), head)) {
+                opi_qp_fail(qp, OPI_QP_ERR_DMA);
+                return false;
+            }
+            opi_qp_moved(qp);
+        }
+        if (qp->sq_head == tail &&
+            !opi_dma_ld32(fn, SHADOW(qp, sq_tail), &tail)) {
+            opi_qp_fail(qp, OPI_QP_ERR_DMA);
+            return false;
+        }
+    }
+}
+
+/* ---- Receiving --------------------------------------------------------- */
+
+/*
+ * How many buffers are posted from rq_head on; refreshed if fewer than @want.
+ */
+static bool opi_qp_posted(OpiQp *qp, uint32_t want, uint32_t *posted)
+{
+    if (qp->rq_tail - qp->rq_head < want) {
+        uint32_t tail;
+
+        if (!opi_dma_ld32(qp->fn, SHADOW(qp, rq_tail), &tail)) {
+            opi_qp_fail(qp, OPI_QP_ERR_DMA);
+            return false;
+        }
+        if (tail - qp->rq_head > 1u << qp->rq_order) {
+            opi_qp_fail(qp, OPI_QP_ERR_INDEX);
+            return false;
+        }
+        /* Buffers only after the tail that covers them. */
+        smp_rmb();
+        qp->rq_tail = tail;
+    }
+    *posted = qp->rq_tail - qp->rq_head;
+    return true;
+}
+
+static bool opi_qp_cq_room(OpiQp *qp, uint32_t want, uint32_t *room)
+{
+    uint32_t size = 1u << qp->cq_order;
+
+    if (size - (qp->cq_tail - qp->cq_head) < want) {
+        uint32_t head;
+
+        if (!opi_dma_ld32(qp->fn, SHADOW(qp, cq_head), &head)) {
+            opi_qp_fail(qp, OPI_QP_ERR_DMA);
+            return false;
+        }
+        if (qp->cq_tail - head > size) {
+            opi_qp_fail(qp, OPI_QP_ERR_INDEX);
+            return false;
+        }
+        qp->cq_head = head;
+    }
+    *room = size - (qp->cq_tail - qp->cq_head);
+    return true;
+}
+
+/* Buffer number @i from rq_head on, which is posted. */
+static const struct opi_rxd *opi_qp_rxd(OpiQp *qp, uint32_t i)
+{
+    uint32_t idx = qp->rq_head + i;
+    struct opi_rxd *d;
+
+    if (idx - qp->rxd_first >= qp->rxd_n) {
+        /* From the head on, so that a whole frame's buffers stay at hand. */
+        uint32_t n = MIN(qp->rq_tail - qp->rq_head, OPI_BATCH);
+
+        qp->rxd_n = 0;
+        if (!opi_dma_fetch(qp->fn, qp->rq, qp->rq_order, qp->rq_head, qp->rxd,
+                           sizeof(qp->rxd[0]), n)) {
+            opi_qp_fail(qp, OPI_QP_ERR_DMA);
+            return NULL;
+        }
+        qp->rxd_first = qp->rq_head;
+        qp->rxd_n = n;
+    }
+    d = &qp->rxd[idx - qp->rxd_first];
+    if (le32_to_cpu(d->len) < 64 || le32_to_cpu(d->len) > UINT16_MAX ||
+        d->rsvd) {
+        opi_qp_fail(qp, OPI_QP_ERR_RXD);
+        return NULL;
+    }
+    return d;
+}
+
+static uint64_t opi_qp_cqe_addr(OpiQp *qp, uint32_t idx)
+{
+    return qp->cq + (uint64_t)(idx & ((1u << qp->cq_order) - 1)) *
+           sizeof(struct opi_cqe);
+}
+
+/*
+ * Completions of a frame: their last words from last to first, all after data.
+ */
+static bool opi_qp_complete(OpiQp *qp, struct opi_cqe *cqe, unsigned n)
+{
+    OpiFn *fn = qp->fn;
+    unsigned body = sizeof(*cqe) - sizeof(uint32_t);
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        uint32_t idx = qp->cq_tail + i;
+
+        if (fn->fault.cqe_bad) {
+            fn->fault.cqe_bad--;
+            cqe[i].id ^= cpu_to_le16(1);
+        }
+        cqe[i].phase = cpu_to_le16(!(idx & (1u << qp->cq_order)));
+        if (!fn->ops->write(fn, opi_qp_cqe_addr(qp, idx), &cqe[i], body)) {
+            return false;
+        }
+    }
+    while (i--) {
+        if (!opi_dma_st32(fn, opi_qp_cqe_addr(qp, qp->cq_tail + i) + body,
+                          ldl_le_p((uint8_t *)&cqe[i] + body))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+OpiQp *opi_qp_receiver(OpiFn *fn)
+{
+    unsigned i;
+
+    for (i = 0; i < fn->card->max_qps; i++) {
+        if (fn->qps[i].used && fn->qps[i].state == OPI_QP_RUNNING) {
+            return &fn->qps[i];
+        }
+    }
+    return NULL;
+}
+
+OpiRxResult opi_qp_receive(OpiFn *fn, const OpiFrame *f)
+{
+    OpiQp *qp = opi_qp_receiver(fn);
+    struct opi_cqe cqe[OPI_SEGS_MAX];
+    uint64_t addr[OPI_SEGS_MAX];
+    uint32_t posted = 0, room = 0, off = 0;
+    unsigned n = 0, i;
+
+    if (!qp) {
+        return OPI_RX_NO_QUEUE;
+    }
+    while (off < f->len) {
+        const struct opi_rxd *d;
+        uint32_t len;
+
+        if (n == OPI_SEGS_MAX) {
+            return OPI_RX_NO_BUFFER;
+        }
+        if (n >= posted && !opi_qp_posted(qp, n + 1, &posted)) {
+            return OPI_RX_NO_QUEUE;
+        }
+        if (n >= posted) {
+            return OPI_RX_NO_BUFFER;
+        }
+        d = opi_qp_rxd(qp, n);
+        if (!d) {
+            return OPI_RX_NO_QUEUE;
+        }
+        len = MIN(le32_to_cpu(d->len), f->len - off);
+        cqe[n] = (struct opi_cqe) {
+            .len = cpu_to_le32(len),
+            .type = OPI_CQE_RX,
+            .id = d->id,
+        };
+        addr[n++] = le64_to_cpu(d->addr);
+        off += len;
+    }
+    if (!opi_qp_cq_room(qp, n, &room)) {
+        return OPI_RX_NO_QUEUE;
+    }
+    if (room < n) {
+        return OPI_RX_NO_BUFFER;
+    }
+    cqe[0].flags = cpu_to_le16(OPI_CQE_F_SOP);
+    cqe[n - 1].flags |= cpu_to_le16(OPI_CQE_F_EOP);
+    cqe[0].port = cpu_to_le32(f->port);
+    cqe[0].nbufs = n;
+
+    for (i = 0, off = 0; i < n; i++) {
+        uint32_t len = le32_to_cpu(cqe[i].len);
+        bool sender;
+
+        if (!opi_dma_copy(fn, addr[i], f, off, len, &sender)) {
+            if (sender) {
+                return OPI_RX_SENDER_FAULT;
+            }
+            opi_qp_fail(qp, OPI_QP_ERR_DMA);
+            return OPI_RX_NO_QUEUE;
+        }
+        off += len;
+    }
+    if (!opi_qp_complete(qp, cqe, n)) {
+        opi_qp_fail(qp, OPI_QP_ERR_DMA);
+        return OPI_RX_NO_QUEUE;
+    }
+    qp->rq_head += n;
+    qp->cq_tail += n;
+    opi_qp_moved(qp);
+    return OPI_RX_OK;
+}

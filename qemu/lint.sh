@@ -1,0 +1,142 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Check style and the little that compilers and checkers see without running:
+#
+#   lint.sh             all checks
+#   lint.sh CHECK...    these
+#   lint.sh -l          list them
+#
+# Every tool comes from the build root, so that findings do not depend on the
+# builder.  Findings go to stdout; the exit status is 1 if there are any.
+
+. "$(dirname -- "$0")/lib.sh"
+
+checks=(checkpatch_kernel checkpatch_qemu sparse shell spelling documents)
+inroot() { "$OPI_TOP/qemu/inroot" -C "$OPI_TOP" "$@"; }
+
+# files PATTERN...: what git has or would take, as paths from the top.
+files() {
+	local f
+
+	git -C "$OPI_TOP" -c safe.directory="$OPI_TOP" ls-files -co --exclude-standard -- "$@" | sort -u |
+		while IFS= read -r f; do
+			[ ! -f "$OPI_TOP/$f" ] || printf '%s\n' "$f"
+		done
+}
+
+# Without its own spelling check, which takes minutes: see spelling().
+checkpatch() {
+	inroot "$(opi_linux_src)/scripts/checkpatch.pl" --no-tree --no-summary --terse \
+		--show-types --color=never "$@"
+}
+
+# The kernel's style: all of it for what is kernel code; for the interface
+# headers without what a header cannot have that is also read outside a kernel
+# and that lists commands once for many uses; for programs what applies to them.
+checkpatch_kernel() {
+	local list rc=0
+
+	mapfile -t list < <(files 'kernel/*.[ch]')
+	checkpatch --strict -f "${list[@]}" || rc=1
+	mapfile -t list < <(files 'uapi/*.h')
+	checkpatch --strict --ignore CAMELCASE,BIT_MACRO,COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED \
+		-f "${list[@]}" || rc=1
+	mapfile -t list < <(files 'tools/*.[ch]')
+	checkpatch --ignore PREFER_DEFINED_ATTRIBUTE_MACRO,STRCPY,STRNCPY,ARRAY_SIZE,CONST_STRUCT \
+		-f "${list[@]}" || rc=1
+	return "$rc"
+}
+
+# QEMU's style for the card, from where the files are in QEMU's tree: some rules
+# depend on it.
+checkpatch_qemu() {
+	local tree=$OPI_TOP/build/tree-qemu-lint rc=0 script
+
+	mkdir -p "$tree/hw" "$tree/tests"
+	ln -sfn "$OPI_TOP/qemu/hw/opi" "$tree/hw/opi"
+	ln -sfn "$OPI_TOP/qemu/tests" "$tree/tests/qtest"
+	script=$("$OPI_TOP/qemu/mkqemu.sh" --tree)/src/scripts/checkpatch.pl
+	# shellcheck disable=SC2016 # for the inner shell
+	"$OPI_TOP/qemu/inroot" -C "$tree" sh -c '"$0" --no-tree --no-summary --terse --color=never \
+		-f hw/opi/*.[ch] tests/qtest/opi-*.[ch]' "$script" || rc=1
+	# shellcheck disable=SC2016
+	"$OPI_TOP/qemu/inroot" -C "$OPI_TOP/qemu/patches" sh -c '"$0" --no-tree --no-summary --terse \
+		--color=never --no-signoff ./*.patch' "$script" || rc=1
+	return "$rc"
+}
+
+# A build of its own with all warnings and sparse; its objects are no use to
+# anybody else.  The documented interface must also stand alone.
+sparse() {
+	local tree=$OPI_TOP/build/tree-lint out=$OPI_TOP/build/lint.log h
+
+	mkdir -p "$tree"
+	inroot rsync -rlpc --delete --filter=':- .gitignore' --include='/kernel' --include='/uapi' \
+		--exclude='/*' "$OPI_TOP/" "$tree/"
+	if ! inroot make -C "$tree/kernel" clean >"$out" 2>&1 ||
+	   ! inroot make -C "$tree/kernel" -j "$OPI_JOBS" W=1 C=2 >"$out" 2>&1; then
+		tail -n 30 "$out"
+		return 1
+	fi
+	! grep -E '(warning|error|WARNING|ERROR):' "$out" || return 1
+	for h in "$OPI_TOP"/uapi/linux/*.h; do
+		inroot gcc -std=c11 -Wall -Wextra -Werror -pedantic -fsyntax-only -I uapi -x c "$h" || return 1
+		inroot g++ -Wall -Wextra -Werror -fsyntax-only -I uapi -x c++ "$h" || return 1
+	done
+}
+
+shell() {
+	local list f
+
+	mapfile -t list < <(files | while IFS= read -r f; do
+		case $f in
+		*.sh|*.bash) ;;
+		*) head -c 64 "$OPI_TOP/$f" | head -n 1 | tr -d '\0' | grep -E '^#!.*\b(ba|da)?sh\b' >/dev/null || continue ;;
+		esac
+		printf '%s\n' "$f"
+	done)
+	inroot shellcheck -x "${list[@]}"
+}
+
+spelling() {
+	local list
+
+	mapfile -t list < <(files)
+	inroot codespell --ignore-words-list=ser,te,ans,nd,parm "${list[@]}"
+}
+
+documents() {
+	local f rc=0
+
+	while IFS= read -r f; do
+		inroot rst2pseudoxml --report=2 --halt=2 "$f" >/dev/null || rc=1
+	done < <(files 'Documentation/*.rst' '*.rst')
+	while IFS= read -r f; do
+		inroot mandoc -T lint -W warning "$f" || rc=1
+	done < <(files '*.[1-9]')
+	return "$rc"
+}
+
+case ${1:-} in
+-l)
+	printf '%s\n' "${checks[@]}"
+	exit 0
+	;;
+'') set -- "${checks[@]}" ;;
+esac
+
+bad=0
+for check; do
+	case " ${checks[*]} " in
+	*" $check "*) ;;
+	*) opi_die "no check '$check' (lint.sh -l lists them)" ;;
+	esac
+	opi_say "lint: $check"
+	# errexit is off inside a condition; the checks return their status.
+	if ! "$check"; then
+		opi_say "lint: $check: has findings"
+		bad=1
+	fi
+done
+exit $bad

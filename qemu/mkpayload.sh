@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Make the guests' second disk, build/image/payload-KERNEL.ext4: all that comes
+# from this tree.  It is stacked over the base image at boot, so a change of
+# ours costs seconds and never a new base image.
+#
+#   mkpayload.sh stock|debug
+#
+#   usr/lib/modules/RELEASE/    our modules (updates/opi) and depmod's files; with
+#                               the debug kernel all of its modules
+#   usr/lib/opi, etc            start-up scripts (image/rootfs)
+#   usr                         make install of tools/, selftests/, uapi/
+#
+# Modules and tools are built in copies of the tree, build/tree-KERNEL/, because
+# one directory cannot hold the objects of two kernels.
+
+. "$(dirname -- "$0")/lib.sh"
+
+flavour=${1:-}
+case $flavour in
+stock|debug) ;;
+*) opi_die "usage: mkpayload.sh stock|debug" ;;
+esac
+
+out=$OPI_TOP/build/image
+tree=$OPI_TOP/build/tree-$flavour
+stage=$OPI_TOP/build/stage-$flavour
+payload=$out/payload-$flavour.ext4
+kver=$(opi_kver "$flavour")
+if [ "$flavour" = stock ]; then
+	modules=$OPI_CACHE/base-$("$OPI_TOP/qemu/mkimage.sh" --key)/modules
+else
+	modules=$(opi_debug_kernel)/modules
+fi
+
+inroot() { "$OPI_TOP/qemu/inroot" -k "$flavour" "$@"; }
+
+# What git would take, without the parts that are not built here.
+copy_tree() {
+	mkdir -p "$tree"
+	inroot rsync -rlpc --delete --filter=':- .gitignore' --exclude=/.git --exclude=/build \
+		--exclude=/qemu --include=/qemu/image "$OPI_TOP/" "$tree/"
+}
+
+# Everything that the payload is made from, as one line.
+tree_key() {
+	{
+		echo "format=1 $kver"
+		cd "$OPI_TOP"
+		find . \( -path ./.git -o -path ./build -o -path ./qemu/hw \) -prune -o -type f -print0 |
+			LC_ALL=C sort -z | xargs -0 sha256sum
+	} | opi_key
+}
+
+build_modules() {
+	inroot make -C "$tree/kernel" -j "$OPI_JOBS"
+}
+
+install_modules() {
+	local mods=$stage/usr/lib/modules/$kver ko
+
+	mkdir -p "$mods/updates/opi"
+	while IFS= read -r ko; do
+		cp "$ko" "$mods/updates/opi/"
+	done < <(find "$tree/kernel" -name '*.ko')
+	find "$mods/updates/opi" -name '*.ko' -exec "$OPI_TOP/qemu/inroot" strip --strip-debug {} +
+
+	# depmod wants to see all modules of the kernel: lend them by hard links.
+	rm -rf "$stage.depmod"
+	mkdir -p "$stage.depmod/lib/modules"
+	cp -al "$modules/$kver" "$stage.depmod/lib/modules/$kver" 2>/dev/null ||
+		cp -a "$modules/$kver" "$stage.depmod/lib/modules/$kver"
+	rm -f "$stage.depmod/lib/modules/$kver"/modules.{dep,alias,symbols,softdep,devname,weakdep}*
+	cp -a "$mods/updates" "$stage.depmod/lib/modules/$kver/"
+	inroot depmod -b "$stage.depmod" "$kver"
+	if [ "$flavour" = stock ]; then
+		cp "$stage.depmod/lib/modules/$kver"/modules.* "$mods/"
+	else
+		cp -a "$stage.depmod/lib/modules/$kver/." "$mods/"
+	fi
+	rm -rf "$stage.depmod"
+}
+
+install_userland() {
+	local d src
+
+	src=$(opi_linux_src)
+	for d in tools/opitool selftests; do
+		inroot make -C "$tree/$d" -j "$OPI_JOBS" LINUX_SRC="$src"
+		inroot make -C "$tree/$d" install DESTDIR="$stage" PREFIX=/usr LINUX_SRC="$src"
+	done
+	install -D -m 644 -t "$stage/usr/include/linux" "$tree"/uapi/linux/*.h
+	cp -a "$OPI_TOP/qemu/image/rootfs/." "$stage/"
+}
+
+make_payload() {
+	local key
+
+	key=$(tree_key)
+	if [ -e "$payload" ] && [ "$(cat "$payload.key" 2>/dev/null)" = "$key" ]; then
+		return 0
+	fi
+	opi_say "building modules, tools and tests ($flavour kernel)"
+	mkdir -p "$out"
+	copy_tree
+	rm -rf "$stage"
+	mkdir -p "$stage"
+	opi_logged "modules-$flavour" build_modules
+	install_modules
+	opi_logged "userland-$flavour" install_userland
+	chown -R 0:0 "$stage"
+	opi_mkfs "$stage" "$payload" opi-payload
+	echo "$key" >"$payload.key"
+	rm -rf "$stage"
+}
+
+opi_lock "payload-$flavour" make_payload

@@ -1,0 +1,641 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic netlink family "opi" taken by its word, with hand-made messages:
+ * what is answered, what is refused and how, who may ask, and that nothing that
+ * a program can send does harm.  Runs in a guest with at least one DPU bound.
+ *
+ * OPI_SEED and OPI_SCALE steer the last test.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/opi.h>
+#include <linux/opi_pci.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#define NOBODY		65534
+#define MAX_DPUS	32
+
+/* ---- messages ---------------------------------------------------------- */
+
+struct msg {
+	union {
+		struct nlmsghdr nlh;
+		char buf[8192];
+	};
+};
+
+static void msg_init(struct msg *m, uint16_t family, uint16_t flags, uint8_t cmd)
+{
+	struct genlmsghdr *g;
+
+	memset(m, 0, sizeof(*m));
+	m->nlh.nlmsg_type = family;
+	m->nlh.nlmsg_flags = NLM_F_REQUEST | flags;
+	m->nlh.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN);
+	g = NLMSG_DATA(&m->nlh);
+	g->cmd = cmd;
+	g->version = OPI_FAMILY_VERSION;
+}
+
+static void msg_put(struct msg *m, uint16_t type, const void *data, size_t len)
+{
+	struct nlattr *a = (void *)(m->buf + NLMSG_ALIGN(m->nlh.nlmsg_len));
+
+	a->nla_type = type;
+	a->nla_len = NLA_HDRLEN + len;
+	memcpy((char *)a + NLA_HDRLEN, data, len);
+	m->nlh.nlmsg_len = NLMSG_ALIGN(m->nlh.nlmsg_len) + NLA_ALIGN(a->nla_len);
+}
+
+static void msg_put_str(struct msg *m, uint16_t type, const char *s)
+{
+	msg_put(m, type, s, strlen(s) + 1);
+}
+
+/* Attributes of a message by type; later ones win. */
+static void parse(const char *from, size_t len, const struct nlattr **tb,
+		  unsigned int max)
+{
+	memset(tb, 0, sizeof(*tb) * (max + 1));
+	while (len >= NLA_HDRLEN) {
+		const struct nlattr *a = (const void *)from;
+		size_t step = NLA_ALIGN(a->nla_len);
+
+		if (a->nla_len < NLA_HDRLEN || a->nla_len > len)
+			return;
+		if ((a->nla_type & NLA_TYPE_MASK) <= max)
+			tb[a->nla_type & NLA_TYPE_MASK] = a;
+		if (step >= len)
+			return;
+		from += step;
+		len -= step;
+	}
+}
+
+static size_t attr_len(const struct nlattr *a) { return a->nla_len - NLA_HDRLEN; }
+static const char *attr_data(const struct nlattr *a) { return (const char *)a + NLA_HDRLEN; }
+
+static uint32_t attr_u32(const struct nlattr *a)
+{
+	uint32_t v;
+
+	memcpy(&v, attr_data(a), sizeof(v));
+	return v;
+}
+
+static uint64_t attr_u64(const struct nlattr *a)
+{
+	uint64_t v;
+
+	memcpy(&v, attr_data(a), sizeof(v));
+	return v;
+}
+
+/* ---- a socket ---------------------------------------------------------- */
+
+struct answer {
+	int error;			/* of the kernel, 0 or negative */
+	char text[256];			/* its extended message */
+	unsigned int n_dpus;
+	struct dpu {
+		char bus[64], dev[64];
+		uint64_t serial, seq;
+		uint32_t role;
+		bool complete;		/* all that must be there is, in the right size */
+	} dpu[MAX_DPUS];
+	uint16_t family;		/* of a CTRL_CMD_GETFAMILY */
+	uint32_t group;
+	uint32_t version;
+};
+
+static int nl_open(void)
+{
+	struct sockaddr_nl sa = { .nl_family = AF_NETLINK };
+	struct timeval tv = { .tv_sec = 10 };
+	int one = 1, fd;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	if (fd < 0)
+		return -1;
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
+	    setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void take_error(const struct nlmsghdr *nlh, struct answer *ans)
+{
+	const struct nlmsgerr *e = NLMSG_DATA(nlh);
+	const struct nlattr *tb[NLMSGERR_ATTR_MAX + 1];
+	size_t skip = NLMSG_LENGTH(sizeof(*e));
+
+	ans->error = e->error;
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += NLMSG_ALIGN(e->msg.nlmsg_len) - sizeof(e->msg);
+	if (nlh->nlmsg_len <= skip)
+		return;
+	parse((const char *)nlh + skip, nlh->nlmsg_len - skip, tb, NLMSGERR_ATTR_MAX);
+	if (tb[NLMSGERR_ATTR_MSG])
+		snprintf(ans->text, sizeof(ans->text), "%.*s",
+			 (int)attr_len(tb[NLMSGERR_ATTR_MSG]),
+			 attr_data(tb[NLMSGERR_ATTR_MSG]));
+}
+
+static void take_dpu(const struct nlmsghdr *nlh, struct answer *ans)
+{
+	static const struct { uint16_t type; size_t len; } must[] = {
+		{ OPI_A_DPU_SERIAL, 8 },	{ OPI_A_DPU_ROLE, 4 },
+		{ OPI_A_DPU_MODE, 4 },		{ OPI_A_DPU_FUNC_ID, 4 },
+		{ OPI_A_DPU_IFACE_MAJOR, 4 },	{ OPI_A_DPU_IFACE_MINOR, 4 },
+		{ OPI_A_DPU_GENERATION, 4 },	{ OPI_A_DPU_PEER_STATE, 4 },
+		{ OPI_A_DPU_DEV_STATE, 4 },	{ OPI_A_DPU_SEQ, 8 },
+	};
+	const struct nlattr *tb[OPI_A_DPU_MAX + 1];
+	const struct nlattr *boot[OPI_A_BOOT_MAX + 1];
+	struct dpu *d = &ans->dpu[ans->n_dpus];
+	size_t i;
+
+	if (ans->n_dpus == MAX_DPUS)
+		return;
+	parse((const char *)nlh + NLMSG_LENGTH(GENL_HDRLEN),
+	      nlh->nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN), tb, OPI_A_DPU_MAX);
+	memset(d, 0, sizeof(*d));
+	d->complete = tb[OPI_A_DPU_BUS_NAME] && tb[OPI_A_DPU_DEV_NAME];
+	for (i = 0; i < sizeof(must) / sizeof(must[0]); i++)
+		if (!tb[must[i].type] || attr_len(tb[must[i].type]) != must[i].len)
+			d->complete = false;
+	if (!d->complete)
+		goto out;
+	snprintf(d->bus, sizeof(d->bus), "%.*s", (int)attr_len(tb[OPI_A_DPU_BUS_NAME]),
+		 attr_data(tb[OPI_A_DPU_BUS_NAME]));
+	snprintf(d->dev, sizeof(d->dev), "%.*s", (int)attr_len(tb[OPI_A_DPU_DEV_NAME]),
+		 attr_data(tb[OPI_A_DPU_DEV_NAME]));
+	d->serial = attr_u64(tb[OPI_A_DPU_SERIAL]);
+	d->seq = attr_u64(tb[OPI_A_DPU_SEQ]);
+	d->role = attr_u32(tb[OPI_A_DPU_ROLE]);
+	if (tb[OPI_A_DPU_BOOT]) {
+		parse(attr_data(tb[OPI_A_DPU_BOOT]), attr_len(tb[OPI_A_DPU_BOOT]),
+		      boot, OPI_A_BOOT_MAX);
+		for (i = 1; i <= OPI_A_BOOT_MAX; i++)
+			if (!boot[i] || attr_len(boot[i]) != 4)
+				d->complete = false;
+	}
+out:
+	ans->n_dpus++;
+}
+
+static void take_family(const struct nlmsghdr *nlh, struct answer *ans)
+{
+	const struct nlattr *tb[CTRL_ATTR_MAX + 1], *grp[CTRL_ATTR_MCAST_GRP_MAX + 1];
+	const struct nlattr *list[8];
+	unsigned int i;
+
+	parse((const char *)nlh + NLMSG_LENGTH(GENL_HDRLEN),
+	      nlh->nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN), tb, CTRL_ATTR_MAX);
+	if (!tb[CTRL_ATTR_FAMILY_ID])
+		return;
+	memcpy(&ans->family, attr_data(tb[CTRL_ATTR_FAMILY_ID]), sizeof(ans->family));
+	if (tb[CTRL_ATTR_VERSION])
+		ans->version = attr_u32(tb[CTRL_ATTR_VERSION]);
+	if (!tb[CTRL_ATTR_MCAST_GROUPS])
+		return;
+	parse(attr_data(tb[CTRL_ATTR_MCAST_GROUPS]),
+	      attr_len(tb[CTRL_ATTR_MCAST_GROUPS]), list, 7);
+	for (i = 1; i < 8; i++) {
+		if (!list[i])
+			continue;
+		parse(attr_data(list[i]), attr_len(list[i]), grp, CTRL_ATTR_MCAST_GRP_MAX);
+		if (grp[CTRL_ATTR_MCAST_GRP_NAME] && grp[CTRL_ATTR_MCAST_GRP_ID] &&
+		    !strcmp(attr_data(grp[CTRL_ATTR_MCAST_GRP_NAME]), OPI_MCGRP_EVENTS))
+			ans->group = attr_u32(grp[CTRL_ATTR_MCAST_GRP_ID]);
+	}
+}
+
+/* Send, and gather all that comes until the kernel says that it is done. */
+static int talk(int fd, struct msg *m, struct answer *ans)
+{
+	static char buf[65536];
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	static uint32_t seq;
+	bool more = true;
+
+	memset(ans, 0, sizeof(*ans));
+	m->nlh.nlmsg_seq = ++seq;
+	if (sendto(fd, m->buf, m->nlh.nlmsg_len, 0, (struct sockaddr *)&kernel,
+		   sizeof(kernel)) < 0)
+		return -errno;
+	while (more) {
+		ssize_t len = recv(fd, buf, sizeof(buf), 0);
+		const struct nlmsghdr *nlh = (const void *)buf;
+
+		if (len < 0)
+			return -errno;
+		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len)) {
+			if (nlh->nlmsg_seq != seq)
+				continue;
+			if (nlh->nlmsg_type == NLMSG_ERROR) {
+				take_error(nlh, ans);
+				more = false;
+			} else if (nlh->nlmsg_type == NLMSG_DONE) {
+				ans->error = *(const int *)NLMSG_DATA(nlh);
+				more = false;
+			} else if (nlh->nlmsg_type == GENL_ID_CTRL) {
+				take_family(nlh, ans);
+			} else {
+				take_dpu(nlh, ans);
+			}
+		}
+	}
+	return 0;
+}
+
+/* ---- tests ------------------------------------------------------------- */
+
+FIXTURE(opi)
+{
+	int fd;
+	uint16_t family;
+	uint32_t group;
+	struct msg m;
+	struct answer ans;
+	struct dpu dpu;			/* the first of a dump */
+	unsigned int n_dpus;
+};
+
+FIXTURE_SETUP(opi)
+{
+	self->fd = nl_open();
+	ASSERT_LE(0, self->fd);
+	msg_init(&self->m, GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY);
+	msg_put_str(&self->m, CTRL_ATTR_FAMILY_NAME, OPI_FAMILY_NAME);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	ASSERT_EQ(0, self->ans.error);
+	self->family = self->ans.family;
+	self->group = self->ans.group;
+	ASSERT_EQ(OPI_FAMILY_VERSION, self->ans.version);
+
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	ASSERT_EQ(0, self->ans.error);
+	ASSERT_LT(0, self->ans.n_dpus);
+	self->n_dpus = self->ans.n_dpus;
+	self->dpu = self->ans.dpu[0];
+}
+
+FIXTURE_TEARDOWN(opi)
+{
+	close(self->fd);
+}
+
+/* A request that must end in @err with a reason in words. */
+#define EXPECT_REFUSED(err) do {						\
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));			\
+	EXPECT_EQ(-(err), self->ans.error);					\
+	EXPECT_NE('\0', self->ans.text[0]) TH_LOG("no words");			\
+	EXPECT_EQ(0, self->ans.n_dpus);						\
+} while (0)
+
+#define EXPECT_ONE_DPU() do {							\
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));			\
+	EXPECT_EQ(0, self->ans.error) TH_LOG("%s", self->ans.text);		\
+	ASSERT_EQ(1, self->ans.n_dpus);						\
+	EXPECT_TRUE(self->ans.dpu[0].complete);					\
+	EXPECT_EQ(self->dpu.serial, self->ans.dpu[0].serial);			\
+	EXPECT_STREQ(self->dpu.dev, self->ans.dpu[0].dev);			\
+} while (0)
+
+TEST_F(opi, family_has_its_group)
+{
+	EXPECT_NE(0, self->group);
+}
+
+TEST_F(opi, dump_is_complete)
+{
+	unsigned int i;
+
+	for (i = 0; i < self->ans.n_dpus; i++) {
+		EXPECT_TRUE(self->ans.dpu[i].complete);
+		EXPECT_STREQ("pci", self->ans.dpu[i].bus);
+		EXPECT_NE(0, self->ans.dpu[i].serial);
+		EXPECT_LE(OPI_ROLE_HOST_PF, self->ans.dpu[i].role);
+		EXPECT_GE(OPI_ROLE_DPU, self->ans.dpu[i].role);
+	}
+}
+
+TEST_F(opi, get_by_name)
+{
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, self->dpu.bus);
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	EXPECT_ONE_DPU();
+}
+
+TEST_F(opi, get_by_serial)
+{
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	EXPECT_ONE_DPU();
+}
+
+TEST_F(opi, get_by_name_and_serial)
+{
+	uint64_t other = ~self->dpu.serial;
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, self->dpu.bus);
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	EXPECT_ONE_DPU();
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, self->dpu.bus);
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &other, 8);
+	EXPECT_REFUSED(ENODEV);
+}
+
+TEST_F(opi, dump_of_one_card)
+{
+	uint64_t other = ~self->dpu.serial;
+	unsigned int i;
+
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	EXPECT_LT(0, self->ans.n_dpus);
+	for (i = 0; i < self->ans.n_dpus; i++)
+		EXPECT_EQ(self->dpu.serial, self->ans.dpu[i].serial);
+
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &other, 8);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.n_dpus);
+}
+
+TEST_F(opi, event_numbers_do_not_run_backwards)
+{
+	uint64_t first = self->dpu.seq;
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	EXPECT_ONE_DPU();
+	EXPECT_LE(first, self->ans.dpu[0].seq);
+}
+
+TEST_F(opi, refuses_a_get_that_names_nothing)
+{
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	EXPECT_REFUSED(EINVAL);
+}
+
+TEST_F(opi, refuses_half_a_name)
+{
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, self->dpu.bus);
+	EXPECT_REFUSED(EINVAL);
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	EXPECT_REFUSED(EINVAL);
+}
+
+TEST_F(opi, refuses_unknown_devices)
+{
+	uint64_t zero = 0;
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, "pci");
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, "ffff:ff:1f.7");
+	EXPECT_REFUSED(ENODEV);
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, "usb");
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	EXPECT_REFUSED(ENODEV);
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &zero, 8);
+	EXPECT_REFUSED(ENODEV);
+}
+
+TEST_F(opi, refuses_attributes_that_only_answers_have)
+{
+	static const uint16_t types[] = {
+		OPI_A_DPU_ROLE, OPI_A_DPU_MODE, OPI_A_DPU_FUNC_ID,
+		OPI_A_DPU_GENERATION, OPI_A_DPU_PEER_STATE, OPI_A_DPU_DEV_STATE,
+		OPI_A_DPU_CHANGED, OPI_A_DPU_MAX + 1, 1000,
+	};
+	uint32_t one = 1;
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+		msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+		msg_put(&self->m, types[i], &one, 4);
+		EXPECT_REFUSED(EINVAL);
+	}
+}
+
+TEST_F(opi, refuses_wrong_sizes)
+{
+	static const size_t lens[] = { 0, 1, 4, 7, 9, 12, 16 };
+	char bytes[16] = { 1 };
+	size_t i;
+
+	for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+		msg_put(&self->m, OPI_A_DPU_SERIAL, bytes, lens[i]);
+		ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+		EXPECT_TRUE(self->ans.error == -EINVAL || self->ans.error == -ERANGE)
+			TH_LOG("%zu bytes: %d", lens[i], self->ans.error);
+	}
+}
+
+TEST_F(opi, refuses_names_that_are_too_long_or_do_not_end)
+{
+	char name[300];
+
+	memset(name, 'p', sizeof(name));
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_BUS_NAME, name, sizeof(name));
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_TRUE(self->ans.error == -EINVAL || self->ans.error == -ERANGE);
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_BUS_NAME, "pci", 3);
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	EXPECT_REFUSED(EINVAL);
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_BUS_NAME, "", 0);
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_GT(0, self->ans.error);
+}
+
+TEST_F(opi, refuses_trailing_bytes)
+{
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	self->m.nlh.nlmsg_len += 2;
+	EXPECT_REFUSED(EINVAL);
+}
+
+TEST_F(opi, refuses_a_cut_attribute)
+{
+	struct nlattr *a;
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	a = (void *)(self->m.buf + NLMSG_LENGTH(GENL_HDRLEN));
+	a->nla_len = 200;
+	EXPECT_REFUSED(EINVAL);
+	a->nla_len = 2;
+	EXPECT_REFUSED(EINVAL);
+}
+
+TEST_F(opi, refuses_wrong_flags_of_attributes)
+{
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL | NLA_F_NESTED, &self->dpu.serial, 8);
+	EXPECT_REFUSED(EINVAL);
+}
+
+TEST_F(opi, refuses_commands_that_are_none)
+{
+	static const uint8_t cmds[] = {
+		0, OPI_NL_CMD_DPU_ADD_NTF, OPI_NL_CMD_DPU_DEL_NTF,
+		OPI_NL_CMD_DPU_CHANGE_NTF, OPI_NL_CMD_MAX + 1, 255,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cmds); i++) {
+		msg_init(&self->m, self->family, NLM_F_ACK, cmds[i]);
+		ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+		EXPECT_EQ(-EOPNOTSUPP, self->ans.error) TH_LOG("command %u", cmds[i]);
+	}
+}
+
+TEST_F(opi, refuses_attributes_of_a_dump_that_it_does_not_know)
+{
+	uint32_t one = 1;
+
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, self->dpu.bus);
+	EXPECT_REFUSED(EINVAL);
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_ROLE, &one, 4);
+	EXPECT_REFUSED(EINVAL);
+}
+
+TEST_F(opi, refuses_a_header_with_reserved_bits)
+{
+	struct genlmsghdr *g;
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	g = NLMSG_DATA(&self->m.nlh);
+	g->reserved = 1;
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_EQ(-EINVAL, self->ans.error);
+}
+
+/* In a child each: these take rights away for good. */
+
+TEST_F(opi, everybody_may_read_and_listen)
+{
+	int fd;
+
+	ASSERT_EQ(0, setgroups(0, NULL));
+	ASSERT_EQ(0, setresgid(NOBODY, NOBODY, NOBODY));
+	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+	fd = nl_open();
+	ASSERT_LE(0, fd);
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
+	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(self->n_dpus, self->ans.n_dpus);
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
+				&self->group, sizeof(self->group)));
+	close(fd);
+}
+
+TEST_F(opi, other_network_namespaces_see_nothing)
+{
+	int fd;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	fd = nl_open();
+	ASSERT_LE(0, fd);
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
+	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.n_dpus);
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
+	EXPECT_EQ(-ENODEV, self->ans.error);
+	close(fd);
+}
+
+/* Anything at all in the attributes: an answer each time, and no harm. */
+TEST_F_TIMEOUT(opi, survives_random_messages, 600)
+{
+	const char *seed = getenv("OPI_SEED"), *scale = getenv("OPI_SCALE");
+	unsigned int n = 2000 * (scale ? atoi(scale) : 1), i, j, refused = 0;
+
+	srandom(seed ? atoi(seed) : 1);
+	for (i = 0; i < n; i++) {
+		unsigned int attrs = random() % 6;
+		bool dump = random() % 4 == 0;
+
+		msg_init(&self->m, self->family, dump ? NLM_F_DUMP : NLM_F_ACK,
+			 random() % 8 ? OPI_NL_CMD_DPU_GET : random() % 8);
+		for (j = 0; j < attrs; j++) {
+			char data[128];
+			size_t len = random() % sizeof(data), k;
+
+			for (k = 0; k < len; k++)
+				data[k] = random() % 3 ? random() : 0;
+			msg_put(&self->m, random() % 10 ? random() % (OPI_A_DPU_MAX + 3) : random(),
+				data, len);
+		}
+		if (random() % 5 == 0)
+			self->m.nlh.nlmsg_len -= random() % (self->m.nlh.nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN) + 1);
+		ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans)) TH_LOG("message %u", i);
+		ASSERT_TRUE(self->ans.error == 0 || self->ans.error == -EINVAL ||
+			    self->ans.error == -ERANGE || self->ans.error == -ENODEV ||
+			    self->ans.error == -EOPNOTSUPP)
+			TH_LOG("message %u: %d", i, self->ans.error);
+		if (self->ans.error)
+			refused++;
+	}
+	EXPECT_LT(n / 2, refused);
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
+	EXPECT_ONE_DPU();
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The virtual machines of a test bed as tests use them: run, wait, power, what
+# the consoles said.  Works on the bed named by OPI_BED, through qemu/testbed and
+# nothing else.  Networks on the card are in net.sh.
+
+OPI_BED=${OPI_BED:-test-stock}
+OPI_KERNEL=${OPI_KERNEL:-stock}
+export OPI_BED
+
+# Where the guests have the programs of selftests/guest.
+# shellcheck disable=SC2034 # used by tests
+GUEST=/usr/libexec/kselftests/opi
+
+tb() { "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$@"; }
+host() { tb host "$@"; }
+dpu() { tb dpu "$@"; }
+
+# on host|dpu CMD...
+on() { tb "$@"; }
+
+# A shell script in a guest: on_sh VM SCRIPT [ARG...].
+on_sh() { local vm=$1 script=$2; shift 2; tb "$vm" sh -c "$script" sh "$@" </dev/null; }
+host_sh() { on_sh host "$@"; }
+dpu_sh() { on_sh dpu "$@"; }
+
+# await VM SECONDS CONDITION: the guest waits, so that nothing is missed and
+# nothing is asked twice over the builder's network.
+await() { tb "$1" "$GUEST/await" "$(secs "$2")" "$3" </dev/null; }
+
+# Something that runs in a guest while the case goes on: bg NAME VM CMD... It
+# ends with the case.  bg_wait NAME gives its status, "$CASE_DIR/NAME" is what it
+# printed.
+bg()
+{
+	local name=$1 vm=$2
+	shift 2
+
+	tb "$vm" sh -c 'echo $$ >/run/bg-$0; exec "$@"' "$name" "$@" \
+		>"$CASE_DIR/$name" 2>"$CASE_DIR/$name.err" </dev/null &
+	eval "bg_$name=$! bgvm_$name=$vm"
+	defer "bg_stop $name"
+}
+
+# End it, if it has not ended: in the guest (a connection that goes away is
+# nothing to it), or at least here.  bg_stop NAME [SIGNAL]
+bg_stop()
+{
+	local pid="bg_$1" vm="bgvm_$1"
+
+	kill -0 "${!pid}" 2>/dev/null || return 0
+	timeout 10 "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "${!vm}" \
+		sh -c 'kill -$1 $(cat /run/bg-$0)' "$1" "${2:-TERM}" </dev/null 2>/dev/null || :
+	timeout 5 tail --pid="${!pid}" -f /dev/null || kill "${!pid}" 2>/dev/null || :
+}
+
+bg_wait()
+{
+	local pid="bg_$1" rc=0
+
+	wait "${!pid}" || rc=$?
+	cat "$CASE_DIR/$1.err" >&2
+	return "$rc"
+}
+
+# said NAME ERE: has it printed that by now?
+said() { grep -qE -- "$2" "$CASE_DIR/$1"; }
+
+# ---- state ---------------------------------------------------------------
+
+bed_state() { tb status -j || :; }
+bed_dir() { bed_state | jq -r '.dir // empty'; }
+vm_state() { bed_state | jq -r --arg vm "$1" '.vms[] | select(.name == $vm) | .state'; }
+vm_pid() { bed_state | jq -r --arg vm "$1" '.vms[] | select(.name == $vm) | .pid'; }
+
+# The files in which a bed keeps what was said.
+bed_logs()
+{
+	local dir
+
+	dir=$(bed_dir)
+	[ -z "$dir" ] || find "$dir" -maxdepth 1 \( -name '*.log' -o -name '*.err' \) | sort
+}
+
+# Bring both machines back if a failed case left them otherwise.
+bed_ready()
+{
+	local vm state
+
+	for vm in host dpu; do
+		if timeout "$(secs 15)" "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$vm" true </dev/null 2>/dev/null; then
+			continue
+		fi
+		state=$(vm_state "$vm")
+		note "$vm does not answer, it is '$state': starting it again"
+		case $state in
+		running) tb reset --wait "$vm" ;;
+		*) tb cont --wait "$vm" ;;
+		esac
+	done
+}
+
+# ---- what the kernels say --------------------------------------------------
+
+# expect_log VM ERE: a line of this kind is part of what the case does; without
+# this, vm/clean fails over it.
+expect_log()
+{
+	printf '%s\n' "$2" >>"$(bed_dir)/expected-$1"
+}
+
+# Kernel messages of a guest that nobody may cause: traces, reports of the
+# checkers, and errors and warnings of our own drivers.
+bad_lines='WARNING:|BUG:|Oops|Call Trace:|KASAN|UBSAN|KCSAN|kmemleak:.*new suspected|circular locking|lockdep|inconsistent lock|suspicious RCU|sleeping function|blocked for more than|stall(ed|s)? (detected|on CPU)|soft lockup|hard LOCKUP|general protection|unable to handle|refcount_t|Kernel panic|DMA-API|unregister_netdevice: waiting|NETDEV WATCHDOG|(opi_core|opi_vfio_pci|opi_storage)[ :]'
+
+# bad_log VM: such lines of all boots of the bed, without the expected ones.
+bad_log()
+{
+	local dir
+
+	dir=$(bed_dir)
+	{ tr -d '\r' <"$dir/$1.log" | grep -aE "$bad_lines" |
+		grep -avE "$module_lines" | not_expected "$1"; } || :
+}
+
+# What any module that is not of the kernel's own tree causes.
+module_lines='loading out-of-tree module taints|module verification failed'
+
+not_expected()
+{
+	local expected
+
+	expected=$(bed_dir)/expected-$1
+	if [ -s "$expected" ]; then
+		grep -avE -f "$expected"
+	else
+		cat
+	fi
+}
+
+# kernel_errors VM: messages of level error and worse of the running kernel,
+# without the expected ones and those that the bare machine causes.
+machine_errors='RETBleed|Spectre|MDS|TAA|platform regulatory|ACPI|acpi|pci 0000:|i8042|rtc|EDAC|mce:|x86/cpu|cpufreq|pvpanic|SGX'
+
+kernel_errors()
+{
+	{ on_sh "$1" 'dmesg --level emerg,alert,crit,err' |
+		grep -vE "$machine_errors" | not_expected "$1"; } || :
+}
+
+# Tasks of a guest that cannot be killed, and stay so.
+stuck_tasks()
+{
+	on_sh "$1" '
+	stuck() { cat /proc/[0-9]*/stat 2>/dev/null | sed "s/^\([0-9]*\) (.*) \(.\) .*/\1 \2/" | grep " D$" | sort; }
+	old=$(stuck)
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		[ -n "$old" ] || exit 0
+		sleep 0.3
+		stuck >/tmp/stuck.$$
+		old=$(printf "%s\n" "$old" | comm -12 - /tmp/stuck.$$)
+	done
+	rm -f /tmp/stuck.$$
+	for p in ${old% D}; do
+		[ "$p" = D ] || { cat /proc/$p/comm /proc/$p/stack; } 2>/dev/null
+	done'
+}
+
+no_stuck_tasks() { expect_eq "tasks that cannot be killed on $1" "$(stuck_tasks "$1")" ""; }
+
+# ---- the card as opitool and devlink show it -------------------------------
+
+# The card's function: host PF on the host, DPU function on the DPU.
+pci_of() { on_sh "$1" 'basename "$(ls -d /sys/bus/pci/drivers/opi_core/0000:* | head -n 1)"'; }
+
+# dpu_field VM JQ-PATH: of the first DPU that opitool shows.
+dpu_field() { on "$1" opitool -j dpu show </dev/null | jq -r ".[0]$2"; }
+
+# await_dpu VM SECONDS JQ-CONDITION on the first DPU.
+await_dpu() { await "$1" "$2" "opitool -j dpu show | jq -e '.[0] | $3'"; }
+
+# health_field VM REPORTER FIELD: counters of the health reporters.
+health_field()
+{
+	on "$1" devlink -j health show </dev/null |
+		jq -r --arg r "$2" --arg f "$3" '.health[][] | select(.reporter == $r) | .[$f]'
+}
+
+# aq_field VM FIELD: of the admin queue's diagnosis.
+aq_field() { on_sh "$1" 'devlink -j health diagnose pci/$1 reporter aq' "$(pci_of "$1")" | jq -r ".$2"; }

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The network that most tests use: the host's netdev, a Linux bridge on the DPU
+# over the representor and the uplink, and what stands at the uplink's far end.
+# Needs bed.sh.
+
+HOST_IP=10.77.0.10
+DPU_IP=10.77.0.20
+HOST_IP6=fd77::10
+DPU_IP6=fd77::20
+# What the test bed has at the far end of the first card's uplink: an address
+# that answers ping, and a TCP echo service.
+# shellcheck disable=SC2034 # used by tests
+FAR_IP=10.77.0.2 ECHO_IP=10.77.0.100 ECHO_PORT=7
+
+# Names are looked up, never assumed: HIF on the host, P0 and REP on the DPU.
+# Nothing is touched that is right already.
+host_net_up()
+{
+	HIF=$(host "$GUEST/netup" host "$HOST_IP" "$HOST_IP6" </dev/null)
+}
+
+dpu_net_up()
+{
+	local names
+
+	names=$(dpu "$GUEST/netup" dpu "$DPU_IP" "$DPU_IP6" </dev/null) || return
+	# shellcheck disable=SC2034 # used by tests
+	P0=${names% *} REP=${names#* }
+}
+
+# Whatever state it is found in.  If no traffic flows then, that is a fault of what
+# was before, or of what is tested: the case fails, and the next one gets machines
+# that start anew.
+net_up()
+{
+	bed_ready
+	if ! try_net_up; then
+		note "no traffic between host and DPU; both are started anew for the next case"
+		net_state
+		tb reset host
+		tb reset dpu
+		tb wait host
+		tb wait dpu
+		fail "the network did not come up"
+	fi
+}
+
+# In a condition errexit is off, hence the chain.
+try_net_up()
+{
+	dpu_net_up && host_net_up &&
+		await host 20 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ]" &&
+		await dpu 20 "[ \$(cat /sys/class/net/$REP/carrier) = 1 ]" &&
+		await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+}
+
+# What one would look at first.
+net_state()
+{
+	local vm
+
+	for vm in host dpu; do
+		on_sh "$vm" 'echo "--- $0"; opitool dpu show; ip -br link; ip -br addr
+			for n in $(ls /sys/bus/pci/drivers/opi_core/*/net 2>/dev/null | grep -v : ); do ethtool -S $n; done
+			for d in /sys/bus/pci/drivers/opi_core/0000:*; do
+				devlink health diagnose pci/${d##*/} reporter aq; devlink health diagnose pci/${d##*/} reporter fw
+			done
+			grep opi /proc/interrupts; dmesg | tail -n 15' "$vm"
+	done >&2
+}
+
+# carrier VM IF
+carrier() { on_sh "$1" 'cat /sys/class/net/$1/carrier 2>/dev/null || echo 0' "$2"; }
+
+# netdev_stat VM IF COUNTER
+netdev_stat() { on_sh "$1" 'cat /sys/class/net/$1/statistics/$2' "$2" "$3"; }
+
+ping_works() { on_sh "$1" 'ping -q -c 2 -i 0.2 -W 2 $1' "$2" >/dev/null; }
+ping_fails() { ! on_sh "$1" 'ping -q -c 2 -i 0.2 -W 1 $1' "$2" >/dev/null; }
+
+# Statistics of card and driver: estat VM IF NAME
+estat() { on "$1" ethtool -S "$2" </dev/null | awk -v n="$3:" '$1 == n { print $2 }'; }
+
+# Nothing is sent but what the case sends, so that frames can be counted.
+net_quiet()
+{
+	defer "host sysctl -qw net.ipv6.conf.$HIF.disable_ipv6=0; dpu sysctl -qw net.ipv6.conf.br0.disable_ipv6=0"
+	defer "host ip neigh flush dev $HIF nud permanent; dpu ip neigh flush dev br0 nud permanent"
+	defer "dpu ip link set $P0 master br0"
+	host_sh 'sysctl -qw net.ipv6.conf.$1.disable_ipv6=1 && ip neigh replace $2 lladdr $3 dev $1 nud permanent' \
+		"$HIF" "$DPU_IP" "$(dpu cat /sys/class/net/br0/address </dev/null)"
+	dpu_sh 'ip link set $3 nomaster && sysctl -qw net.ipv6.conf.br0.disable_ipv6=1 &&
+		ip neigh replace $1 lladdr $2 dev br0 nud permanent' \
+		"$HOST_IP" "$(host cat "/sys/class/net/$HIF/address" </dev/null)" "$P0"
+	# What was on its way.
+	sleep 1
+}

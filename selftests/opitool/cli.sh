@@ -1,0 +1,259 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 180
+#
+# opitool's command line, and what comes with it: usage errors, help, version,
+# the manual page, completion, installation.
+
+. "$(dirname -- "$0")/../lib/tap.sh"
+# Found from static/ too, where a link to this file makes it one of the tests.
+. "$(dirname -- "$0")/../opitool/lib.sh"
+
+CASES="
+	usage_errors_end_with_2
+	usage_errors_say_what_would_be_right
+	help_lists_every_verb
+	help_for_each_verb
+	version_is_one
+	show_may_be_left_out
+	without_a_card_json_is_valid
+	manual_page_lints
+	manual_page_names_every_verb_and_key
+	exit_codes_are_documented
+	completion_of_verbs
+	completion_of_names
+	completion_does_not_run_what_stands_in_a_name
+	install_and_its_files
+	builds_without_warnings
+	no_privileges_are_needed
+"
+
+build_tool "$bin"
+opitool() { inroot "$bin/opitool" "$@"; }
+verbs="dpu port monitor help version"
+
+usage_errors_end_with_2()
+{
+	local line
+
+	while IFS= read -r line; do
+		# shellcheck disable=SC2086 # words
+		status 2 opitool $line >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+		expect_eq "output of '$line'" "$(cat "$CASE_DIR/out")" ""
+		[ -s "$CASE_DIR/err" ] || fail "'$line' says nothing"
+	done <<-EOT
+
+		-x
+		-j
+		nonsense
+		dpu nonsense
+		dpu show a b
+		dpu show pci/
+		dpu show /x
+		dpu show pci/0000:01:00.0/1
+		port show pci/0000:01:00.0/x
+		port show pci/0000:01:00.0/1/2
+		port show pci/0000:01:00.0/4294967296
+		port show pci/0000:01:00.0/99999999999999999999
+		port show pci/0000:01:00.0/-1
+		port show pci/0000:01:00.0/
+		port show a b
+		monitor nonsense
+		monitor all all
+		help nonsense
+		help dpu nonsense
+		version now
+	EOT
+	status 2 opitool dpu show "" 2>/dev/null
+	status 2 opitool dpu show "$(printf '%0200d' 0)/x" 2>/dev/null
+}
+
+usage_errors_say_what_would_be_right()
+{
+	opitool dpu show a b 2>"$CASE_DIR/err" || :
+	grep -q '^usage: opitool .*dpu show' "$CASE_DIR/err"
+	opitool nonsense 2>"$CASE_DIR/err" || :
+	grep -q 'opitool help' "$CASE_DIR/err"
+}
+
+help_lists_every_verb()
+{
+	local v how
+
+	for how in help -h; do
+		opitool "$how" >"$CASE_DIR/out"
+		for v in $verbs; do
+			grep -q "^  $v" "$CASE_DIR/out" || fail "'$how' does not tell of $v"
+		done
+	done
+	# For terminals of the usual width.
+	expect_eq wide "$(awk 'length > 80' "$CASE_DIR/out")" ""
+}
+
+help_for_each_verb()
+{
+	local v
+
+	for v in $verbs "dpu show" "port show"; do
+		# shellcheck disable=SC2086 # words
+		opitool help $v >"$CASE_DIR/out"
+		grep -q "^usage: opitool .*$v" "$CASE_DIR/out"
+		[ "$(wc -l <"$CASE_DIR/out")" -ge 3 ]
+	done
+}
+
+version_is_one()
+{
+	local v
+
+	v=$(opitool version)
+	expect_match version "$v" '^opitool [0-9]+\.[0-9]+ netlink-family [0-9]+ interface [0-9]+\.[0-9]+$'
+	expect_eq -V "$(opitool -V)" "$v"
+	expect_eq JSON "$(opitool -j version | jq -r '"opitool \(.opitool) netlink-family \(.netlink_family) interface \(.interface)"')" "$v"
+	expect_eq family "$(opitool -j version | jq .netlink_family)" \
+		"$(sed -n 's/^#define OPI_FAMILY_VERSION[ \t]*//p' "$OPI_TOP/uapi/linux/opi.h")"
+}
+
+show_may_be_left_out()
+{
+	diff <(opitool help dpu) <(opitool help dpu show)
+	[ "$(opitool -j dpu 2>/dev/null)" = "$(opitool -j dpu show 2>/dev/null)" ]
+}
+
+without_a_card_json_is_valid()
+{
+	local verb opt
+
+	for verb in dpu port; do
+		for opt in -j -p -jp; do
+			opitool "$opt" "$verb" show >"$CASE_DIR/out" 2>/dev/null || :
+			jq -e 'type == "array"' "$CASE_DIR/out" >/dev/null
+		done
+	done
+}
+
+manual_page_lints()
+{
+	# What is said of a database of manual pages is about the machine.
+	expect_eq mandoc "$(inroot mandoc -Tlint -Wwarning "$tool/opitool.1" || :)" ""
+	expect_eq groff "$(inroot groff -ww -mandoc -Tutf8 -z "$tool/opitool.1" 2>&1 || :)" ""
+}
+
+manual_page_names_every_verb_and_key()
+{
+	local page key
+
+	page=$(inroot mandoc -Tascii "$tool/opitool.1" | sed 's/.\x08//g')
+	for key in $verbs $(grep -ho 'out_[a-z]*(&\{0,1\}[a-z>-]*out, "[a-z_]*"' "$tool/show.c" |
+			sed 's/.*"\(.*\)"/\1/' | sort -u); do
+		[[ $page =~ [^a-z_]${key}[^a-z_] ]] || fail "the manual page does not tell of $key"
+	done
+}
+
+exit_codes_are_documented()
+{
+	local page n
+
+	page=$(inroot mandoc -Tascii "$tool/opitool.1" | sed 's/.\x08//g' | sed -n '/^EXIT STATUS/,/^EXAMPLES/p')
+	while read -r n; do
+		grep -q "^ *$n " <<<"$page" || fail "exit status $n is not documented"
+	done < <(sed -n 's/^\tST_[A-Z]*[ \t]*= \([0-9]\).*/\1/p' "$tool/opitool.h")
+}
+
+# complete LINE: what bash would offer at the end of LINE.
+complete_line()
+(
+	# shellcheck source=../../tools/opitool/opitool.bash
+	. "$tool/opitool.bash"
+	# Names come from opitool; here there is no card.
+	opitool()
+	{
+		case $* in
+		"dpu show") cat "$CASE_DIR/dpus" ;;
+		"port show") cat "$CASE_DIR/ports" ;;
+		esac
+	}
+	COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=${2- $'\t\n"\'@><=;|&(:'}
+	_opitool
+	printf '%s\n' "${COMPREPLY[*]}"
+)
+
+paper_names()
+{
+	printf '%s\n' 'pci/0000:01:00.0: driver opi_core via opi serial 00000000000000aa role host-pf' \
+		'    dev-state ready generation 3' >"$CASE_DIR/dpus"
+	printf '%s\n' 'pci/0000:01:00.0/0: flavour physical' 'pci/0000:01:00.0/1: flavour pcipf' >"$CASE_DIR/ports"
+}
+
+completion_of_verbs()
+{
+	expect_eq all "$(complete_line 'opitool ')" "dpu port monitor help version -j -p -V -h"
+	expect_eq d "$(complete_line 'opitool d')" dpu
+	expect_eq option "$(complete_line 'opitool -j m')" monitor
+	expect_eq show "$(complete_line 'opitool port ')" show
+	expect_eq monitor "$(complete_line 'opitool -jp monitor p')" port
+	expect_eq help "$(complete_line 'opitool help v')" version
+	expect_eq nothing "$(complete_line 'opitool version ')" ""
+	expect_eq unknown "$(complete_line 'opitool nonsense ')" ""
+	# The offer is what there is.
+	expect_eq verbs "$(complete_line 'opitool help ' | tr ' ' '\n' | sort)" \
+		"$(opitool help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort -u)"
+}
+
+completion_of_names()
+{
+	paper_names
+	expect_eq dpu "$(complete_line 'opitool dpu show ' '')" "pci/0000:01:00.0 00000000000000aa"
+	expect_eq serial "$(complete_line 'opitool dpu show 0')" 00000000000000aa
+	expect_eq port "$(complete_line 'opitool -j port show p' '')" "pci/0000:01:00.0/0 pci/0000:01:00.0/1"
+	# With a colon behind which bash begins a new word only the rest is wanted.
+	expect_eq colon "$(complete_line 'opitool dpu show pci/0000:0')" "01:00.0"
+	expect_eq plain "$(complete_line 'opitool dpu show pci/0000:0' ' ')" "pci/0000:01:00.0"
+	expect_eq last "$(complete_line 'opitool dpu show pci/0000:01:00.0 ')" ""
+}
+
+completion_does_not_run_what_stands_in_a_name()
+{
+	paper_names
+	# shellcheck disable=SC2016 # shall not be expanded, that is the test
+	printf 'x/$(touch${IFS}%s/ran)`touch${IFS}%s/ran`: driver x\n' "$CASE_DIR" "$CASE_DIR" >"$CASE_DIR/dpus"
+	complete_line 'opitool dpu show x' >/dev/null
+	[ ! -e "$CASE_DIR/ran" ]
+}
+
+install_and_its_files()
+{
+	inroot make -s -C "$tool" O="$bin" DESTDIR="$CASE_DIR/root" install
+	expect_eq files "$(cd "$CASE_DIR/root" && find . -type f | sort | tr '\n' ' ')" \
+		"./usr/bin/opitool ./usr/share/bash-completion/completions/opitool ./usr/share/man/man1/opitool.1 "
+	inroot "$CASE_DIR/root/usr/bin/opitool" version >/dev/null
+	inroot make -s -C "$tool" O="$bin" DESTDIR="$CASE_DIR/root" PREFIX=/opt/x install
+	[ -x "$CASE_DIR/root/opt/x/bin/opitool" ]
+}
+
+builds_without_warnings()
+{
+	expect_eq output "$(inroot make -s -C "$tool" O="$CASE_DIR/o" CFLAGS='-O2 -Werror' 2>&1)" ""
+	# Clean leaves nothing, and a second build has nothing to do.
+	expect_match again "$(inroot make -C "$tool" O="$CASE_DIR/o" CFLAGS='-O2 -Werror' 2>&1)" 'Nothing to be done'
+	inroot make -s -C "$tool" O="$CASE_DIR/o" clean
+	expect_eq left "$(ls "$CASE_DIR/o")" ""
+}
+
+no_privileges_are_needed()
+{
+	local v rc
+
+	chmod 755 "$bin"
+	for v in "version" "-j dpu show" "-j port show"; do
+		rc=0
+		# shellcheck disable=SC2086 # words
+		inroot setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \
+			--inh-caps=-all --bounding-set=-all "$bin/opitool" $v >"$CASE_DIR/out" 2>"$CASE_DIR/err" || rc=$?
+		# 3 where no driver is: all but a refusal.
+		case $rc in 0 | 3) ;; *) cat "$CASE_DIR/err"; fail "status $rc: $v" ;; esac
+		[ "$v" = version ] || jq . <"$CASE_DIR/out" >/dev/null
+	done
+}
+
+run_cases "$@"

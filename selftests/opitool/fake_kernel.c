@@ -1,0 +1,640 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A kernel of paper for opitool: what tools/opitool/sock.c offers, answered from
+ * a scenario, the file that the environment variable OPITOOL_SCENARIO names.
+ *
+ * Words of a scenario, a line each; FIELD is key=value from the tables below:
+ *
+ *	opi, devlink			these families are there
+ *	nogenl				not even generic netlink is
+ *	dpu BUS/DEV FIELD...		answers of family opi
+ *	dev BUS/DEV FIELD...		devices of devlink
+ *	port BUS/DEV/INDEX FIELD...	their ports
+ *	link IFINDEX NAME FIELD...	netdevs
+ *	bad dpu|port HEX		a message whose attributes are these bytes
+ *	interrupted N			so many dumps are inconsistent
+ *	refuse CMD ERRNO WORDS		family opi says no
+ *
+ * Events, in order, with "> " before them: add, change, del (as dpu), pnew,
+ * pdel (as port), link, dellink, bad, lost, family opi|devlink +|-, and "look":
+ * opitool has read all until here; "+ LINE" and "- LINE" add and take away what
+ * is there.  When nothing is left opitool gets a SIGTERM.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/devlink.h>
+#include <linux/genetlink.h>
+#include <linux/if.h>
+#include <linux/opi.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/genl/genl.h>
+#include <netlink/msg.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sock.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define MAX_LINES	4096
+#define ID_OPI		33
+#define ID_DEVLINK	21
+
+struct conn {
+	int protocol;
+	char why[128];
+};
+
+struct watch {
+	int protocol;
+	int fd[2];
+};
+
+enum type { U8, U16, U32, U64, STR, MAC };
+
+struct field {
+	const char *key;
+	int attr;
+	enum type type;
+	int nest;
+};
+
+static const struct field dpu_fields[] = {
+	{ "serial",	OPI_A_DPU_SERIAL,	U64, 0 },
+	{ "role",	OPI_A_DPU_ROLE,		U32, 0 },
+	{ "mode",	OPI_A_DPU_MODE,		U32, 0 },
+	{ "func",	OPI_A_DPU_FUNC_ID,	U32, 0 },
+	{ "major",	OPI_A_DPU_IFACE_MAJOR,	U32, 0 },
+	{ "minor",	OPI_A_DPU_IFACE_MINOR,	U32, 0 },
+	{ "gen",	OPI_A_DPU_GENERATION,	U32, 0 },
+	{ "peer",	OPI_A_DPU_PEER_STATE,	U32, 0 },
+	{ "state",	OPI_A_DPU_DEV_STATE,	U32, 0 },
+	{ "health",	OPI_A_DPU_HEALTH,	U32, 0 },
+	{ "lost",	OPI_A_DPU_EVENTS_LOST,	U64, 0 },
+	{ "seq",	OPI_A_DPU_SEQ,		U64, 0 },
+	{ "changed",	OPI_A_DPU_CHANGED,	U32, 0 },
+	{ "os",		OPI_A_BOOT_OS_STATUS,	U32, OPI_A_DPU_BOOT },
+	{ "pldm",	OPI_A_BOOT_PLDM_STATE,	U32, OPI_A_DPU_BOOT },
+	{ "dump",	OPI_A_BOOT_CRASHDUMP_STATUS, U32, OPI_A_DPU_BOOT },
+	{ "maxtime",	OPI_A_BOOT_MAX_BOOT_TIME, U32, OPI_A_DPU_BOOT },
+	{ "bootgen",	OPI_A_BOOT_GENERATION,	U32, OPI_A_DPU_BOOT },
+	{ "reset",	OPI_A_BOOT_RESET_SUPPORTED, U32, OPI_A_DPU_BOOT },
+	{ "bootsup",	OPI_A_BOOT_BOOT_SUPPORTED, U32, OPI_A_DPU_BOOT },
+	{ "bootsel",	OPI_A_BOOT_BOOT_SELECT,	U32, OPI_A_DPU_BOOT },
+};
+
+static const struct field dev_fields[] = {
+	{ "driver",	DEVLINK_ATTR_INFO_DRIVER_NAME, STR, 0 },
+	{ "serial",	DEVLINK_ATTR_INFO_SERIAL_NUMBER, STR, 0 },
+	{ "eswitch",	DEVLINK_ATTR_ESWITCH_MODE, U16, 0 },
+};
+
+static const struct field port_fields[] = {
+	{ "flavour",	DEVLINK_ATTR_PORT_FLAVOUR, U16, 0 },
+	{ "type",	DEVLINK_ATTR_PORT_TYPE, U16, 0 },
+	{ "number",	DEVLINK_ATTR_PORT_NUMBER, U32, 0 },
+	{ "controller",	DEVLINK_ATTR_PORT_CONTROLLER_NUMBER, U32, 0 },
+	{ "pf",		DEVLINK_ATTR_PORT_PCI_PF_NUMBER, U16, 0 },
+	{ "vf",		DEVLINK_ATTR_PORT_PCI_VF_NUMBER, U16, 0 },
+	{ "sf",		DEVLINK_ATTR_PORT_PCI_SF_NUMBER, U32, 0 },
+	{ "external",	DEVLINK_ATTR_PORT_EXTERNAL, U8, 0 },
+	{ "ifindex",	DEVLINK_ATTR_PORT_NETDEV_IFINDEX, U32, 0 },
+	{ "netdev",	DEVLINK_ATTR_PORT_NETDEV_NAME, STR, 0 },
+	{ "hw",		DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, MAC,
+			DEVLINK_ATTR_PORT_FUNCTION },
+	{ "fnstate",	DEVLINK_PORT_FN_ATTR_STATE, U8,
+			DEVLINK_ATTR_PORT_FUNCTION },
+	{ "fnop",	DEVLINK_PORT_FN_ATTR_OPSTATE, U8,
+			DEVLINK_ATTR_PORT_FUNCTION },
+};
+
+static const struct field link_fields[] = {
+	{ "carrier",	IFLA_CARRIER,		U8, 0 },
+	{ "oper",	IFLA_OPERSTATE,		U8, 0 },
+	{ "mac",	IFLA_ADDRESS,		MAC, 0 },
+	{ "switch",	IFLA_PHYS_SWITCH_ID,	MAC, 0 },
+};
+
+/* What is there, and the events to come; both as lines. */
+static char *there[MAX_LINES];
+static char *coming[MAX_LINES];
+static int n_there, n_coming, next_event;
+static bool loaded, route_watched;
+
+static _Noreturn void broken(const char *what)
+{
+	fprintf(stderr, "fake kernel: cannot understand: %s\n", what);
+	abort();
+}
+
+static void load(void)
+{
+	const char *name = getenv("OPITOOL_SCENARIO");
+	char line[4096];
+	FILE *f;
+
+	if (loaded)
+		return;
+	loaded = true;
+	f = name ? fopen(name, "r") : NULL;
+	if (!f)
+		broken("no scenario");
+	while (fgets(line, sizeof(line), f)) {
+		char *p = line + strspn(line, " \t");
+
+		p[strcspn(p, "\n")] = '\0';
+		if (!*p || *p == '#')
+			continue;
+		if (n_there == MAX_LINES || n_coming == MAX_LINES)
+			broken("too long");
+		if (!strncmp(p, "> ", 2))
+			coming[n_coming++] = strdup(p + 2);
+		else if (!strncmp(p, "+ ", 2) || !strncmp(p, "- ", 2))
+			coming[n_coming++] = strdup(p);
+		else
+			there[n_there++] = strdup(p);
+	}
+	fclose(f);
+}
+
+static const char *is_word(const char *line, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (strncmp(line, word, n) || (line[n] && line[n] != ' '))
+		return NULL;
+	return line + n + strspn(line + n, " ");
+}
+
+static bool is_there(const char *word)
+{
+	int i;
+
+	load();
+	for (i = 0; i < n_there; i++)
+		if (is_word(there[i], word))
+			return true;
+	return false;
+}
+
+/* ---- messages ---------------------------------------------------------- */
+
+static size_t get_bytes(const char *hex, unsigned char *buf, size_t size)
+{
+	size_t n = 0;
+	unsigned int byte;
+
+	while (*hex && n < size) {
+		if (sscanf(hex, "%2x", &byte) != 1)
+			broken(hex);
+		buf[n++] = byte;
+		hex += 2;
+		hex += *hex == ':';
+	}
+	return n;
+}
+
+static void put_field(struct nl_msg *msg, const struct field *f,
+		      const char *value)
+{
+	unsigned char bytes[64];
+	uint64_t n = strtoull(value, NULL,
+			      !strcmp(f->key, "serial") ? 16 : 0);
+
+	switch (f->type) {
+	case U8:
+		nla_put_u8(msg, f->attr, n);
+		break;
+	case U16:
+		nla_put_u16(msg, f->attr, n);
+		break;
+	case U32:
+		nla_put_u32(msg, f->attr, n);
+		break;
+	case U64:
+		nla_put_u64(msg, f->attr, n);
+		break;
+	case STR:
+		nla_put_string(msg, f->attr, value);
+		break;
+	case MAC:
+		nla_put(msg, f->attr, get_bytes(value, bytes, sizeof(bytes)),
+			bytes);
+		break;
+	}
+}
+
+/* All fields of a line that are in the table; those of nests at the end. */
+static void put_fields(struct nl_msg *msg, const char *line,
+		       const struct field *fields, size_t n)
+{
+	struct nlattr *nest = NULL;
+	char *copy, *word, *save;
+	bool nested;
+	size_t i;
+
+	for (nested = false;; nested = true) {
+		copy = strdup(line);
+		for (word = strtok_r(copy, " ", &save); word;
+		     word = strtok_r(NULL, " ", &save)) {
+			char *value = strchr(word, '=');
+
+			if (!value)
+				continue;
+			*value++ = '\0';
+			for (i = 0; i < n; i++)
+				if (!strcmp(fields[i].key, word))
+					break;
+			if (i == n || nested != !!fields[i].nest)
+				continue;
+			if (nested && !nest)
+				nest = nla_nest_start(msg, fields[i].nest);
+			put_field(msg, &fields[i], value);
+		}
+		free(copy);
+		if (nested)
+			break;
+	}
+	if (nest)
+		nla_nest_end(msg, nest);
+}
+
+static struct nl_msg *genl(int type, int cmd)
+{
+	struct nl_msg *msg = nlmsg_alloc();
+
+	genlmsg_put(msg, 0, 0, type, 0, 0, cmd, 1);
+	return msg;
+}
+
+/* BUS/DEV or BUS/DEV/INDEX at the start of a line. */
+static void put_handle(struct nl_msg *msg, const char *line, int bus_attr,
+		       int dev_attr, int index_attr)
+{
+	char bus[64], dev[256];
+	unsigned int index;
+
+	if (sscanf(line, "%63[^/]/%255[^/ ]/%u", bus, dev, &index) <
+	    (index_attr ? 3 : 2))
+		broken(line);
+	nla_put_string(msg, bus_attr, bus);
+	nla_put_string(msg, dev_attr, dev);
+	if (index_attr)
+		nla_put_u32(msg, index_attr, index);
+}
+
+static struct nl_msg *dpu_msg(const char *line, int cmd)
+{
+	struct nl_msg *msg = genl(ID_OPI, cmd);
+
+	put_handle(msg, line, OPI_A_DPU_BUS_NAME, OPI_A_DPU_DEV_NAME, 0);
+	put_fields(msg, line, dpu_fields, ARRAY_SIZE(dpu_fields));
+	return msg;
+}
+
+static struct nl_msg *port_msg(const char *line, int cmd)
+{
+	struct nl_msg *msg = genl(ID_DEVLINK, cmd);
+
+	put_handle(msg, line, DEVLINK_ATTR_BUS_NAME, DEVLINK_ATTR_DEV_NAME,
+		   DEVLINK_ATTR_PORT_INDEX);
+	put_fields(msg, line, port_fields, ARRAY_SIZE(port_fields));
+	return msg;
+}
+
+static struct nl_msg *link_msg(const char *line, int type)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(type, 0);
+	struct ifinfomsg ifi = { 0 };
+	char name[64];
+
+	if (sscanf(line, "%d %63s", &ifi.ifi_index, name) != 2)
+		broken(line);
+	ifi.ifi_flags = strstr(line, " up") ? IFF_UP : 0;
+	nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
+	nla_put_string(msg, IFLA_IFNAME, name);
+	put_fields(msg, line, link_fields, ARRAY_SIZE(link_fields));
+	return msg;
+}
+
+static struct nl_msg *bad_msg(const char *line, int cmd)
+{
+	unsigned char bytes[512];
+	struct nl_msg *msg;
+	const char *hex;
+	size_t n;
+
+	hex = is_word(line, "dpu");
+	msg = genl(hex ? ID_OPI : ID_DEVLINK,
+		   cmd >= 0 ? cmd : hex ? OPI_NL_CMD_DPU_CHANGE_NTF :
+		   DEVLINK_CMD_PORT_NEW);
+	if (!hex)
+		hex = is_word(line, "port");
+	if (!hex)
+		broken(line);
+	n = get_bytes(hex, bytes, sizeof(bytes));
+	nlmsg_append(msg, bytes, n, 0);
+	return msg;
+}
+
+static int deliver(struct nl_msg *msg, msg_fn fn, void *arg)
+{
+	int ret = fn(nlmsg_hdr(msg), arg);
+
+	nlmsg_free(msg);
+	return ret;
+}
+
+/* ---- requests ---------------------------------------------------------- */
+
+int conn_open(struct conn **conn, int protocol)
+{
+	if (is_there("nogenl") && protocol == NETLINK_GENERIC)
+		return -EPROTONOSUPPORT;
+	*conn = calloc(1, sizeof(**conn));
+	(*conn)->protocol = protocol;
+	return 0;
+}
+
+void conn_close(struct conn *conn)
+{
+	free(conn);
+}
+
+int conn_family(struct conn *conn, const char *family)
+{
+	(void)conn;
+	if (!is_there(family))
+		return -ENOENT;
+	return !strcmp(family, "opi") ? ID_OPI : ID_DEVLINK;
+}
+
+int conn_group(struct conn *conn, const char *family, const char *group)
+{
+	(void)conn;
+	(void)group;
+	if (!strcmp(family, "nlctrl"))
+		return 16;
+	return conn_family(conn, family);
+}
+
+const char *conn_why(const struct conn *conn)
+{
+	return conn->why;
+}
+
+static bool same_handle(const char *line, struct nlattr *bus,
+			struct nlattr *dev)
+{
+	char want[512];
+
+	if (!bus)
+		return true;
+	snprintf(want, sizeof(want), "%s/%s", nla_get_string(bus),
+		 nla_get_string(dev));
+	return is_word(line, want);
+}
+
+static int refused(struct conn *conn, int cmd)
+{
+	int i, want, err, n;
+
+	for (i = 0; i < n_there; i++) {
+		const char *line = is_word(there[i], "refuse");
+
+		if (!line || sscanf(line, "%d %d %n", &want, &err, &n) != 2 ||
+		    want != cmd)
+			continue;
+		snprintf(conn->why, sizeof(conn->why), "%s", line + n);
+		return -err;
+	}
+	return 0;
+}
+
+/* Each "interrupted" dump uses up one of the number. */
+static bool interrupted(void)
+{
+	int i, n;
+
+	for (i = 0; i < n_there; i++) {
+		const char *line = is_word(there[i], "interrupted");
+
+		n = line ? atoi(line) : 0;
+		if (n > 0) {
+			snprintf(there[i], strlen(there[i]) + 1,
+				 "interrupted %d", n - 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int devlink_one(struct conn *conn, int cmd, const char *line,
+		       msg_fn fn, void *arg)
+{
+	struct nl_msg *msg;
+
+	(void)conn;
+	if (cmd == DEVLINK_CMD_ESWITCH_GET && !strstr(line, "eswitch="))
+		return -EOPNOTSUPP;
+	if (cmd == DEVLINK_CMD_ESWITCH_GET && strstr(line, "eswitch=secret"))
+		return -EPERM;
+	msg = genl(ID_DEVLINK, cmd);
+	put_handle(msg, line, DEVLINK_ATTR_BUS_NAME, DEVLINK_ATTR_DEV_NAME, 0);
+	if (cmd != DEVLINK_CMD_GET)
+		put_fields(msg, line, dev_fields, ARRAY_SIZE(dev_fields));
+	return deliver(msg, fn, arg);
+}
+
+int conn_request(struct conn *conn, struct nl_msg *request, msg_fn fn,
+		 void *arg)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(request);
+	struct nlattr *tb[DEVLINK_ATTR_MAX + 1];
+	bool found = false, dump;
+	int i, cmd, err = 0;
+
+	load();
+	conn->why[0] = '\0';
+	dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+
+	if (conn->protocol == NETLINK_ROUTE) {
+		for (i = 0; i < n_there && !err; i++) {
+			const char *line = is_word(there[i], "link");
+
+			if (line)
+				err = deliver(link_msg(line, RTM_NEWLINK), fn,
+					      arg);
+		}
+		nlmsg_free(request);
+		return err;
+	}
+
+	cmd = genlmsg_hdr(nlh)->cmd;
+	if (genlmsg_parse(nlh, 0, tb, DEVLINK_ATTR_MAX, NULL))
+		broken("a request");
+	if (nlh->nlmsg_type == ID_OPI)
+		err = refused(conn, cmd);
+
+	for (i = 0; i < n_there && !err; i++) {
+		const char *line;
+
+		if (nlh->nlmsg_type == ID_OPI) {
+			line = is_word(there[i], "dpu");
+			if (line)
+				err = deliver(dpu_msg(line, cmd), fn, arg);
+			line = is_word(there[i], "bad");
+			if (line && is_word(line, "dpu"))
+				err = deliver(bad_msg(line, cmd), fn, arg);
+			found = true;
+			continue;
+		}
+		if (cmd == DEVLINK_CMD_PORT_GET) {
+			line = is_word(there[i], "port");
+			if (line)
+				err = deliver(port_msg(line,
+						       DEVLINK_CMD_PORT_NEW),
+					      fn, arg);
+			line = is_word(there[i], "bad");
+			if (line && is_word(line, "port"))
+				err = deliver(bad_msg(line, cmd), fn, arg);
+			found = true;
+			continue;
+		}
+		line = is_word(there[i], "dev");
+		if (line && same_handle(line, dump ? NULL :
+					tb[DEVLINK_ATTR_BUS_NAME],
+					tb[DEVLINK_ATTR_DEV_NAME])) {
+			err = devlink_one(conn, cmd, line, fn, arg);
+			found = true;
+		}
+	}
+	nlmsg_free(request);
+	if (err)
+		return err;
+	if (dump)
+		return interrupted() ? -EAGAIN : 0;
+	return found ? 0 : -ENODEV;
+}
+
+/* ---- events ------------------------------------------------------------ */
+
+int watch_open(struct watch **watch, int protocol)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	load();
+	w->protocol = protocol;
+	route_watched |= protocol == NETLINK_ROUTE;
+	/* Readable as long as something is to come. */
+	if (pipe(w->fd) || write(w->fd[1], "", 1) != 1)
+		broken("no pipe");
+	*watch = w;
+	return 0;
+}
+
+void watch_close(struct watch *watch)
+{
+	if (watch) {
+		close(watch->fd[0]);
+		close(watch->fd[1]);
+		free(watch);
+	}
+}
+
+int watch_join(struct watch *watch, int group)
+{
+	(void)watch;
+	(void)group;
+	return 0;
+}
+
+int watch_fd(const struct watch *watch)
+{
+	return watch->fd[0];
+}
+
+static struct nl_msg *family_msg(const char *line)
+{
+	char name[16], how;
+	struct nl_msg *msg;
+
+	if (sscanf(line, "%15s %c", name, &how) != 2)
+		broken(line);
+	msg = genl(GENL_ID_CTRL,
+		   how == '+' ? CTRL_CMD_NEWFAMILY : CTRL_CMD_DELFAMILY);
+	nla_put_string(msg, CTRL_ATTR_FAMILY_NAME, name);
+	return msg;
+}
+
+static struct nl_msg *event_msg(const char *line)
+{
+	const char *rest;
+
+	if ((rest = is_word(line, "add")))
+		return dpu_msg(rest, OPI_NL_CMD_DPU_ADD_NTF);
+	if ((rest = is_word(line, "change")))
+		return dpu_msg(rest, OPI_NL_CMD_DPU_CHANGE_NTF);
+	if ((rest = is_word(line, "del")))
+		return dpu_msg(rest, OPI_NL_CMD_DPU_DEL_NTF);
+	if ((rest = is_word(line, "pnew")))
+		return port_msg(rest, DEVLINK_CMD_PORT_NEW);
+	if ((rest = is_word(line, "pdel")))
+		return port_msg(rest, DEVLINK_CMD_PORT_DEL);
+	if ((rest = is_word(line, "family")))
+		return family_msg(rest);
+	if ((rest = is_word(line, "bad")))
+		return bad_msg(rest, -1);
+	broken(line);
+}
+
+int watch_read(struct watch *watch, msg_fn fn, void *arg)
+{
+	while (next_event < n_coming) {
+		const char *line = coming[next_event], *rest;
+		int type, i, err;
+
+		if (*line == '+') {
+			there[n_there++] = strdup(line + 2);
+			next_event++;
+			continue;
+		}
+		if (*line == '-') {
+			for (i = 0; i < n_there; i++)
+				if (is_word(there[i], line + 2))
+					there[i][0] = '#';
+			next_event++;
+			continue;
+		}
+
+		type = 0;
+		if ((rest = is_word(line, "link")))
+			type = RTM_NEWLINK;
+		else if ((rest = is_word(line, "dellink")))
+			type = RTM_DELLINK;
+		if (type && !route_watched) {
+			next_event++;
+			continue;
+		}
+		if (!!type != (watch->protocol == NETLINK_ROUTE))
+			return 0;
+		next_event++;
+		if (type)
+			err = deliver(link_msg(rest, type), fn, arg);
+		else if (is_word(line, "look"))
+			return 0;
+		else if (is_word(line, "lost"))
+			return -ENOBUFS;
+		else
+			err = deliver(event_msg(line), fn, arg);
+		if (err)
+			return err;
+	}
+	raise(SIGTERM);
+	return 0;
+}

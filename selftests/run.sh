@@ -1,0 +1,333 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Run the tests under the kernel's own runner and count their cases:
+#
+#	run.sh check		the static tests, everything on the stock kernel,
+#				a smoke set on the debug kernel
+#	run.sh check-full	everything on both kernels
+#	run.sh soak		check-full with OPI_SCALE raised (100 unless set); an
+#				interrupted run goes on where it stopped
+#	run.sh [-k stock|debug] TEST[:CASE,CASE...]...
+#				these tests, as netdev or vm/netdev:ping_both_ways
+#	run.sh -l		list tests and cases
+#
+# -k limits a tier to one kernel (its static tests included).  The output is
+# KTAP, shortened; all of it is in build/logs.  The last line says how many
+# cases passed and failed; the exit status is 0 if some passed and none failed.
+#
+# Tests stand in static/ and opitool/ (no virtual machine), vm/ (they share a
+# test bed, one boot per kernel) and bed/ (each makes its own).  A test says in a comment
+# "timeout: SECONDS" how long it may take on the stock kernel at scale 1.
+
+set -eu
+
+OPI_TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+export OPI_TOP
+here=${OPI_TESTS_DIR:-$OPI_TOP/selftests}
+
+# On the debug kernel in "check": what touches each subsystem of the driver once.
+smoke="vm/probe vm/devlink vm/netlink_abi_host vm/netlink_abi_dpu vm/smoke"
+
+usage() { sed -n '/^# Run/,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+# All tests of a directory in their order: by the number that "order:" gives
+# (50 if none), then by name.
+tests_in()
+{
+	local f n
+
+	for f in "$here/$1"/*.sh; do
+		# Programs only, not what they share.
+		[ -x "$f" ] || continue
+		n=$(sed -n 's/^# order: //p' "$f")
+		printf '%s %s/%s\n' "${n:-50}" "$1" "$(basename "$f" .sh)"
+	done | sort -k1,1n -k2 | cut -d' ' -f2
+}
+
+timeout_of()
+{
+	local t slow=${OPI_SLOW:-1}
+
+	[ "$2" != debug ] || slow=$((slow * 5))
+	t=$(sed -n 's/^# timeout: //p' "$here/$1.sh")
+	echo $((${t:-120} * slow * OPI_SCALE))
+}
+
+list()
+{
+	local t
+
+	for t in $(tests_in static) $(tests_in opitool) $(tests_in vm) $(tests_in bed); do
+		printf '%s\n' "$t"
+		sed -n '/^CASES="/,/"$/p' "$here/$t.sh" | tr -d '"' | sed 's/^CASES=//' |
+			tr -s ' \t' '\n' | sed '/^$/d; s/^/    /'
+	done
+}
+
+# What a reader of the terminal wants: results, and everything of a test that
+# failed.  The whole stream goes to the log before this.
+# shellcheck disable=SC2016 # awk's
+shorten='
+	/^# selftests: / { held = ""; print; fflush(); next }
+	/^# (not )?ok [0-9]/ {
+		if ($2 == "not") printf "%s", held
+		held = ""; print; fflush(); next
+	}
+	/^(not )?ok [0-9]/ {
+		if ($1 == "not") printf "%s", held
+		held = ""; print; fflush(); next
+	}
+	/^#/ { held = held $0 "\n"; next }
+	{ print; fflush() }'
+
+# Cases in a log: the results one level down; the result of the test itself if
+# it has none there, or if it failed and none of its cases did (a crash, a
+# time-out, a plan not fulfilled).
+# shellcheck disable=SC2016 # awk's
+count='
+	/^# selftests: / { n = bad = 0; next }
+	/^# (not )?ok [0-9]+/ {
+		n++
+		if ($2 == "not") { bad++; failed++ }
+		else if (/# SKIP/) skipped++
+		else passed++
+		next
+	}
+	/^(not )?ok [0-9]+ selftests: / {
+		if ($1 == "not") { if (!bad) failed++ }
+		else if (!n) { if (/# SKIP/) skipped++; else passed++ }
+	}
+	END { print passed + 0, failed + 0, skipped + 0 }'
+
+# The kernel's runner finds itself and the tests through BASE_DIR.
+make_base()
+{
+	local ksft
+
+	ksft=$(bash -c '. "$0/qemu/lib.sh"; opi_linux_src' "$OPI_TOP")/tools/testing/selftests/kselftest
+	BASE_DIR=${OPI_BASE_DIR:-$OPI_TOP/build/kselftest}
+	mkdir -p "$BASE_DIR"
+	ln -sfn "$ksft" "$BASE_DIR/kselftest"
+	ln -sfn "$here" "$BASE_DIR/opi"
+	export BASE_DIR OPI_KSELFTEST=$ksft
+}
+
+done_key() { printf '%s %s scale=%s %s' "$1" "$2" "$OPI_SCALE" "$(git -C "$OPI_TOP" rev-parse HEAD 2>/dev/null || :)"; }
+
+# run_tests KERNEL TEST...: each under the runner, into one log per kernel and
+# directory.
+run_tests()
+{
+	local kernel=$1 test name cases dir log n=0 total key var began
+	shift
+
+	[ $# -gt 0 ] || return 0
+	total=$#
+	printf 'TAP version 13\n1..%d\n' "$total"
+	for test in "$@"; do
+		n=$((n + 1))
+		cases=
+		case $test in *:*) cases=${test#*:} test=${test%%:*} ;; esac
+		dir=${test%/*} name=${test#*/}
+		log=$logs/$kernel-$dir-$name.tap
+		key=$(done_key "$kernel" "$test")
+		if [ "$tier" = soak ] && grep -qxF "$key" "$logs/done"; then
+			echo "# $test: done by the interrupted run"
+			continue
+		fi
+		var=KSELFTEST_$(tr -c '[:alnum:]\n' _ <<<"$name" | tr '[:lower:]' '[:upper:]')_SH_ARGS
+		export "$var=${cases//,/ }"
+		began=$SECONDS
+		(
+			cd "$BASE_DIR/opi/$dir"
+			# The runner is not written for these.
+			set +eu
+			kselftest_override_timeout=$(timeout_of "$test" "$kernel")
+			# What a guest does takes longer on the debug kernel.
+			OPI_SLOW=$((${OPI_SLOW:-1} * $([ "$kernel" = debug ] && echo 4 || echo 1)))
+			export kselftest_override_timeout OPI_SLOW
+			# shellcheck source=/dev/null
+			. "$BASE_DIR/kselftest/runner.sh"
+			run_one "opi/$dir" "$name.sh" "$n"
+		) </dev/null 2>&1 | tee "$log" | awk "$shorten"
+		unset "$var"
+		echo "# $((SECONDS - began)) s"
+		# What failed is run again by the next soak.
+		case $test in
+		vm/up|vm/clean) ;;
+		*) grep -q '^not ok' "$log" || [ "$tier" != soak ] || printf '%s\n' "$key" >>"$logs/done" ;;
+		esac
+	done
+}
+
+# One bed per kernel for all tests in vm/: vm/up boots it, vm/clean looks
+# whether both kernels are content at the end.
+run_vm_tests()
+{
+	local kernel=$1 before
+	shift
+
+	[ $# -gt 0 ] || return 0
+	before=$(counts)
+	run_tests "$kernel" vm/up
+	# Without a bed there is nothing to try.
+	if "$OPI_TOP/qemu/testbed" --name "$OPI_BED" status >/dev/null 2>&1; then
+		run_tests "$kernel" "$@" vm/clean
+	fi
+	[ "$(counts | cut -d' ' -f2)" = "$(cut -d' ' -f2 <<<"$before")" ] || keep_evidence "$kernel"
+	[ -n "${OPI_KEEP_BED:-}" ] || bed_down
+}
+
+bed_down() { "$OPI_TOP/qemu/testbed" --name "$OPI_BED" down >/dev/null 2>&1 || :; }
+
+# The logs of both machines and of both QEMUs.
+keep_evidence()
+{
+	local to=$logs/$1-bed f from
+
+	rm -rf "$to"
+	mkdir -p "$to"
+	# shellcheck source=/dev/null
+	from=$(. "$here/lib/bed.sh" && bed_logs)
+	for f in $from; do
+		[ ! -f "$f" ] || cp "$f" "$to/"
+	done
+	for f in "$to"/*; do
+		[ -s "$f" ] || continue
+		echo "# ---- the end of ${f#"$OPI_TOP"/}"
+		tail -n 15 "$f" | tr -d '\r' | sed 's/^/# /'
+	done
+}
+
+counts() { cat "$logs"/*.tap 2>/dev/null | awk "$count"; }
+
+run_kernel()
+{
+	local kernel=$1 t vm=() bed=()
+	shift
+
+	for t in "$@"; do
+		case $t in
+		vm/up|vm/clean|vm/up:*|vm/clean:*) ;;
+		vm/*) vm+=("$t") ;;
+		bed/*) bed+=("$t") ;;
+		esac
+	done
+	OPI_KERNEL=$kernel OPI_BED=$beds-$kernel
+	export OPI_KERNEL OPI_BED
+	run_vm_tests "$kernel" "${vm[@]}"
+	run_tests "$kernel" "${bed[@]}"
+}
+
+# The name of a test as given, to its path.
+resolve()
+{
+	local t=${1%%:*} d
+
+	for d in static opitool vm bed; do
+		if [ -e "$here/$d/${t#"$d"/}.sh" ]; then
+			printf '%s%s\n' "$d/${t#"$d"/}" "${1#"$t"}"
+			return
+		fi
+	done
+	echo "run.sh: no test '$t' (run.sh -l lists them)" >&2
+	exit 2
+}
+
+kernels='stock debug' only=
+while getopts k:lh opt; do
+	case $opt in
+	k) case $OPTARG in stock|debug) kernels=$OPTARG only=1 ;; *) usage ;; esac ;;
+	l) list; exit 0 ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# -gt 0 ] || usage
+
+tier=selected
+case $1 in
+check|check-full|soak)
+	tier=$1
+	shift
+	[ $# = 0 ] || usage
+	;;
+esac
+
+if [ "$tier" = soak ]; then
+	OPI_SCALE=${OPI_SCALE:-100}
+fi
+OPI_SCALE=${OPI_SCALE:-1}
+beds=${OPI_BED:-test}
+logs=${OPI_LOGS_DIR:-$OPI_TOP/build/logs}/$tier
+mkdir -p "$logs"
+if [ "$tier" = soak ]; then
+	# The seed of an interrupted run, so that it is one run.
+	[ -e "$logs/seed" ] || echo "${OPI_SEED:-$RANDOM}" >"$logs/seed"
+	OPI_SEED=$(cat "$logs/seed")
+	touch "$logs/done"
+else
+	rm -rf "${logs:?}"/*
+	OPI_SEED=${OPI_SEED:-$RANDOM}
+fi
+[ "$tier" != selected ] || [ -n "$only" ] || kernels=stock
+OPI_KERNELS=$kernels
+export OPI_SCALE OPI_SEED OPI_KERNELS
+make_base
+echo "# seed $OPI_SEED, scale $OPI_SCALE, logs in ${logs#"$OPI_TOP"/}"
+started=$SECONDS
+
+trap '[ -n "${OPI_KEEP_BED:-}" ] || bed_down; exit 130' INT TERM HUP
+
+# shellcheck disable=SC2046,SC2086 # words on purpose
+case $tier in
+check)
+	run_tests host $(tests_in static) $(tests_in opitool)
+	for k in $kernels; do
+		if [ "$k" = stock ]; then
+			# What the smoke test does, others do at length.
+			run_kernel stock $(tests_in vm | grep -v vm/smoke) $(tests_in bed)
+		else
+			run_kernel debug $smoke
+		fi
+	done
+	;;
+check-full|soak)
+	run_tests host $(tests_in static) $(tests_in opitool)
+	for k in $kernels; do
+		run_kernel "$k" $(tests_in vm) $(tests_in bed)
+	done
+	;;
+selected)
+	chosen=()
+	for t in "$@"; do
+		chosen+=("$(resolve "$t")")
+	done
+	static=()
+	for t in "${chosen[@]}"; do
+		case $t in static/*|opitool/*) static+=("$t") ;; esac
+	done
+	run_tests host "${static[@]}"
+	for k in $kernels; do
+		run_kernel "$k" "${chosen[@]}"
+	done
+	;;
+esac
+
+read -r passed failed skipped <<<"$(counts)"
+if [ "$failed" != 0 ]; then
+	echo "# failed:"
+	awk '/^# selftests: / { test = $3 " " $4; bad = 0 }
+		/^# not ok/ { bad++; sub(/^# not ok [0-9]+ /, ""); print "#   " test " " $0 }
+		/^not ok/ && !bad { print "#   " test " " $0 }' "$logs"/*.tap
+fi
+if [ "$tier" = soak ] && [ "$failed" = 0 ]; then
+	# A whole run: the next one starts anew.
+	rm -f "$logs/done" "$logs/seed"
+fi
+echo "# $((SECONDS - started)) s"
+summary="$passed passed, $failed failed"
+[ "$skipped" = 0 ] || summary+=", $skipped skipped"
+echo "$summary"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,200 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# run.sh counts what happened and nothing else: tests made for the purpose
+# pass, fail, crash, hang and say nothing.
+
+. "$(dirname -- "$0")/../lib/tap.sh"
+
+CASES="
+	a_passing_test_counts_its_cases
+	a_failing_case_fails_the_run
+	a_crash_counts_as_a_failure
+	a_case_that_never_reports_counts_as_a_failure
+	a_test_that_hangs_is_ended_and_its_clean_up_runs
+	a_test_without_cases_counts_as_one
+	a_skip_is_shown
+	nothing_run_is_a_failure
+	one_case_can_be_chosen
+	what_a_case_prints_is_no_result
+	a_failure_shows_what_the_test_said
+	a_soak_goes_on_where_it_stopped
+	a_failing_command_ends_a_case
+"
+
+# A directory of tests and a run.sh that uses it.
+before_case()
+{
+	tests=$CASE_DIR/tests
+	mkdir -p "$tests"/{static,vm,bed} "$CASE_DIR/base"
+}
+
+run()
+{
+	env -u OPI_SCALE -u OPI_SEED OPI_TESTS_DIR="$tests" OPI_LOGS_DIR="$CASE_DIR/logs" \
+		OPI_BASE_DIR="$CASE_DIR/base" "$OPI_TOP/selftests/run.sh" "$@"
+}
+
+# make_test NAME: the body from standard input.
+make_test()
+{
+	{ echo '#!/bin/bash'; cat; } >"$tests/static/$1.sh"
+	chmod +x "$tests/static/$1.sh"
+}
+
+# A test with the library, its cases in the body.
+make_cases() { { echo ". '$OPI_TOP/selftests/lib/tap.sh'"; cat; } | make_test "$1"; }
+
+# result STATUS LINE ARG...: what run.sh ends in.
+result()
+{
+	local status=$1 line=$2 out rc=0
+	shift 2
+
+	out=$(run "$@" 2>&1) || rc=$?
+	printf '%s\n' "$out" >"$CASE_DIR/out"
+	cat "$CASE_DIR/out"
+	expect_eq "exit status" "$rc" "$status"
+	expect_eq "last line" "$(tail -n 1 "$CASE_DIR/out")" "$line"
+}
+
+a_passing_test_counts_its_cases()
+{
+	make_cases t <<-'T'
+	CASES="a b c"
+	a() { true; }; b() { true; }; c() { true; }
+	run_cases "$@"
+	T
+	result 0 '3 passed, 0 failed' t
+}
+
+a_failing_case_fails_the_run()
+{
+	make_cases t <<-'T'
+	CASES="a b"
+	a() { true; }; b() { false; }
+	run_cases "$@"
+	T
+	result 1 '1 passed, 1 failed' t
+}
+
+a_crash_counts_as_a_failure()
+{
+	make_cases t <<-'T'
+	echo TAP version 13; echo 1..2; echo ok 1 a; kill -SEGV $$
+	T
+	result 1 '1 passed, 1 failed' t
+}
+
+a_case_that_never_reports_counts_as_a_failure()
+{
+	make_cases t <<-'T'
+	ktap_set_plan 3; ktap_test_pass a; ktap_test_pass b; ktap_finished
+	T
+	result 1 '2 passed, 1 failed' t
+}
+
+a_test_that_hangs_is_ended_and_its_clean_up_runs()
+{
+	make_cases t <<-T
+	# timeout: 2
+	CASES="a b"
+	a() { true; }
+	b() { defer touch "$CASE_DIR/cleaned"; sleep 100; }
+	run_cases "\$@"
+	T
+	result 1 '1 passed, 1 failed' t
+	[ -e "$CASE_DIR/cleaned" ]
+}
+
+a_test_without_cases_counts_as_one()
+{
+	make_test t <<<true
+	make_test f <<<false
+	result 1 '1 passed, 1 failed' t f
+}
+
+a_skip_is_shown()
+{
+	make_test t <<<'exit 4'
+	make_test u <<<true
+	result 0 '1 passed, 0 failed, 1 skipped' t u
+}
+
+nothing_run_is_a_failure()
+{
+	make_test t <<<'exit 4'
+	result 1 '0 passed, 0 failed, 1 skipped' t
+	refused "no test 'nosuch'" run nosuch
+	refused 'Run the tests' run
+}
+
+one_case_can_be_chosen()
+{
+	make_cases t <<-'T'
+	CASES="a b c"
+	a() { true; }; b() { false; }; c() { true; }
+	run_cases "$@"
+	T
+	result 0 '2 passed, 0 failed' t:a,c
+	result 1 '0 passed, 1 failed' static/t:nosuch
+}
+
+what_a_case_prints_is_no_result()
+{
+	make_cases t <<-'T'
+	CASES="a"
+	a() { echo ok 1 x; echo not ok 2 y; echo '# ok 3 z'; }
+	run_cases "$@"
+	T
+	result 0 '1 passed, 0 failed' t
+}
+
+a_failure_shows_what_the_test_said()
+{
+	make_cases t <<-'T'
+	CASES="a b"
+	a() { echo silent-$((6 * 7)); }
+	b() { echo loud-$((6 * 7)); return 1; }
+	run_cases "$@"
+	T
+	result 1 '1 passed, 1 failed' t
+	grep -q loud-42 "$CASE_DIR/out"
+	refused '^$' grep -q silent-42 "$CASE_DIR/out"
+	grep -q silent-42 "$CASE_DIR"/logs/selected/*.tap
+}
+
+# A test that fails is done again, one that passed is not.
+a_soak_goes_on_where_it_stopped()
+{
+	make_test one <<<"echo x >>'$CASE_DIR/one'"
+	make_test two <<<"[ -e '$CASE_DIR/good' ]"
+	result 1 '1 passed, 1 failed' -k stock soak
+	grep -q 'scale 100' "$CASE_DIR/out"
+	cp "$CASE_DIR/out" "$CASE_DIR/first"
+	touch "$CASE_DIR/good"
+	result 0 '2 passed, 0 failed' -k stock soak
+	expect_eq "runs of the first test" "$(wc -l <"$CASE_DIR/one")" 1
+	expect_eq "seed" "$(grep -o 'seed [0-9]*' "$CASE_DIR/out")" "$(grep -o 'seed [0-9]*' "$CASE_DIR/first")"
+	result 0 '2 passed, 0 failed' -k stock soak
+	expect_eq "runs of the first test" "$(wc -l <"$CASE_DIR/one")" 2
+}
+
+# The library's own: errexit holds in cases, functions and substitutions.
+a_failing_command_ends_a_case()
+{
+	make_cases t <<-'T'
+	CASES="a b c d e f"
+	inner() { false; true; }
+	a() { false; true; }
+	b() { inner; true; }
+	c() { local x; x=$(inner); true; }
+	d() { wait_for 0 false; true; }
+	e() { refused . true; true; }
+	f() { expect_eq x 1 2; true; }
+	run_cases "$@"
+	T
+	result 1 '0 passed, 6 failed' t
+}
+
+run_cases "$@"

@@ -1,0 +1,329 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 400
+# order: 50
+#
+# The card misbehaves: it swallows commands, invents answers, breaks queues, loses
+# interrupts, dies, or is cut off.  Each costs a bounded time, a counter and a
+# health event, and traffic comes back with nothing done on either side.
+
+. "$(dirname -- "$0")/../lib/tap.sh"
+. "$(dirname -- "$0")/../lib/bed.sh"
+. "$(dirname -- "$0")/../lib/net.sh"
+
+CASES="
+	the_faults_are_listed
+	a_swallowed_command_ends_in_time_on_the_host
+	a_swallowed_command_ends_in_time_on_the_dpu
+	many_swallowed_commands_do_not_block_the_host
+	invented_answers_are_counted_and_dropped
+	recovery_can_be_left_to_the_administrator
+	a_fatal_error_of_the_card_is_recovered
+	broken_queue_pairs_are_made_anew
+	bad_completions_do_no_harm
+	lost_events_are_noticed_and_made_good
+	lost_interrupts_are_made_good
+	a_dead_function_hangs_nothing
+	the_driver_unloads_from_a_dead_function
+	a_cut_link_is_taken_up_again
+	a_long_series_of_faults_ends_in_traffic
+"
+
+before_case() { net_up; }
+
+fault()
+{
+	defer "tb fault $1 0 2>/dev/null || tb fault $1 off"
+	tb fault "$1" "$2"
+}
+
+# Both ways, with nobody's help.
+traffic_returns()
+{
+	await host 30 "ping -q -c 1 -W 1 $DPU_IP"
+	ping_works dpu "$HOST_IP"
+	expect_eq "state of the host's driver" "$(dpu_field host .dev_state)" ready
+	expect_eq "state of the DPU's driver" "$(dpu_field dpu .dev_state)" ready
+	no_stuck_tasks host
+	no_stuck_tasks dpu
+}
+
+the_faults_are_listed()
+{
+	local name
+
+	tb fault >"$CASE_DIR/list"
+	for name in aq-drop aq-bogus soc-aq-drop soc-aq-bogus dead link-cut uplink-down; do
+		grep -q "^$name " "$CASE_DIR/list"
+	done
+	refused '.' tb fault nosuch 1
+	refused '.' tb fault aq-drop word
+}
+
+# swallowed VM FAULT IF: a command that nobody answers.  A driver sends some of its
+# own accord, so it may be one of those that is swallowed; then once more.
+swallowed()
+{
+	local vm=$1 name=$2 dev=$3 try errors recovers timeouts starts began
+
+	expect_log "$vm" 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: the card refuses the MTU'
+	for try in 1 2 3; do
+		errors=$(health_field "$vm" aq error) recovers=$(health_field "$vm" aq recover)
+		timeouts=$(aq_field "$vm" timeouts) starts=$(aq_field "$vm" starts)
+		fault "$name" 1
+		began=$SECONDS
+		on "$vm" ip link set "$dev" mtu $((1700 + try)) </dev/null >"$CASE_DIR/said" 2>&1 || break
+		note "it was another command"
+	done
+	# TIMEOUT is 5 s; the health reporter has its word then.
+	expect_range "seconds" $((SECONDS - began)) 1 "$(secs 12)"
+	expect_match "the refusal" "$(cat "$CASE_DIR/said")" 'timed out|Input/output|No such device|down'
+	wait_for 10 eval "[ \"\$(aq_field $vm timeouts)\" = $((timeouts + 1)) ]"
+	wait_for 15 eval "[ \"\$(health_field $vm aq recover)\" = $((recovers + 1)) ]"
+	expect_eq "errors" "$(health_field "$vm" aq error)" $((errors + 1))
+	expect_eq "state" "$(health_field "$vm" aq state)" healthy
+	expect_eq "starts" "$(aq_field "$vm" starts)" $((starts + 1))
+	# The quarantine ended with the reset.
+	expect_eq "lost slots" "$(aq_field "$vm" slots_lost)" 0
+	expect_eq "left of the fault" "$(tb fault | awk -v n="$name" '$1 == n { print $2 }')" 0
+	traffic_returns
+}
+
+a_swallowed_command_ends_in_time_on_the_host() { swallowed host aq-drop "$HIF"; }
+a_swallowed_command_ends_in_time_on_the_dpu() { swallowed dpu soc-aq-drop "$P0"; }
+
+many_swallowed_commands_do_not_block_the_host()
+{
+	local i pids=()
+
+	fault aq-drop 6
+	for i in 1 2 3 4; do
+		timeout "$(secs 60)" "$OPI_TOP/qemu/testbed" --name "$OPI_BED" host ethtool -S "$HIF" </dev/null >/dev/null 2>&1 &
+		pids+=($!)
+	done
+	# Who only wants to know is not kept waiting for a dead command.
+	host timeout "$(secs 5)" opitool dpu show </dev/null
+	host timeout "$(secs 5)" cat "/sys/class/net/$HIF/carrier" </dev/null
+	for i in "${pids[@]}"; do
+		wait "$i" || [ $? != 124 ]
+	done
+	tb fault aq-drop 0
+	await_dpu host 60 '.dev_state == "ready"'
+	traffic_returns
+}
+
+invented_answers_are_counted_and_dropped()
+{
+	local vm prefix before errors
+
+	for vm in host dpu; do
+		prefix=
+		[ "$vm" = host ] || prefix=soc-
+		before=$(aq_field "$vm" spurious) errors=$(health_field "$vm" aq error)
+		fault "${prefix}aq-bogus" 5
+		wait_for 10 eval "[ \"\$(aq_field $vm spurious)\" = $((before + 5)) ]"
+		expect_eq "errors" "$(health_field "$vm" aq error)" "$errors"
+		ping_works host "$DPU_IP"
+	done
+	traffic_returns
+}
+
+recovery_can_be_left_to_the_administrator()
+{
+	local dev starts
+
+	dev=pci/$(pci_of host)
+	starts=$(aq_field host starts)
+	expect_log host 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: the card refuses the MTU'
+	defer "host devlink health set $dev reporter aq auto_recover true"
+	host devlink health set "$dev" reporter aq auto_recover false </dev/null
+	fault aq-drop 1
+	host ip link set "$HIF" mtu 1700 </dev/null || :
+	wait_for 10 eval "[ \"\$(health_field host aq state)\" = error ]"
+	expect_eq "starts" "$(aq_field host starts)" "$starts"
+	expect_eq "lost slots" "$(aq_field host slots_lost)" 1
+	# A dump was taken when it happened.
+	host devlink -j health dump show "$dev" reporter aq </dev/null | jq -e '.commands | any(.errno != 0)'
+	host devlink health dump clear "$dev" reporter aq </dev/null
+	host devlink health recover "$dev" reporter aq </dev/null
+	expect_eq "state" "$(health_field host aq state)" healthy
+	expect_eq "starts" "$(aq_field host starts)" $((starts + 1))
+	expect_eq "lost slots" "$(aq_field host slots_lost)" 0
+	traffic_returns
+}
+
+a_fatal_error_of_the_card_is_recovered()
+{
+	local vm prefix recovers
+
+	for vm in host dpu; do
+		prefix=
+		[ "$vm" = host ] || prefix=soc-
+		recovers=$(health_field "$vm" fw recover)
+		tb fault "${prefix}fatal" on
+		wait_for 15 eval "[ \"\$(health_field $vm fw recover)\" = $((recovers + 1)) ]"
+		await_dpu "$vm" 15 '.dev_state == "ready" and .health == "ok"'
+		traffic_returns
+	done
+}
+
+# restarts VM IF: how often its queue pair was made anew.
+restarts() { estat "$1" "$2" qp0_restarts; }
+
+broken_queue_pairs_are_made_anew()
+{
+	local vm dev prefix before
+
+	for vm in host dpu; do
+		prefix='' dev=$HIF
+		[ "$vm" = host ] || prefix=soc- dev=$P0
+		expect_log "$vm" 'opi_core 0000:[0-9a-f:.]+: queue pair [0-9]+ stopped'
+		before=$(restarts "$vm" "$dev")
+		fault "${prefix}qp-error" 1
+		ping_works host "$DPU_IP" || :
+		wait_for 10 eval "[ \"\$(restarts $vm $dev)\" -gt $before ]"
+		traffic_returns
+	done
+}
+
+# Completions that say what cannot be, and heads that run ahead.
+bad_completions_do_no_harm()
+{
+	local vm prefix name
+
+	for vm in host dpu; do
+		prefix=
+		[ "$vm" = host ] || prefix=soc-
+		expect_log "$vm" 'opi_core 0000:[0-9a-f:.]+: queue pair [0-9]+ '
+		for name in cqe-bad sq-head-bad; do
+			fault "$prefix$name" 3
+			host ping -q -c 5 -i 0.1 -W 1 "$DPU_IP" </dev/null >/dev/null || :
+			tb fault "$prefix$name" 0
+			traffic_returns
+		done
+	done
+}
+
+lost_events_are_noticed_and_made_good()
+{
+	# The host misses that the DPU's end went down and came back, then that
+	# it went down: it must find out by the gap, or by looking.
+	fault eq-drop 2
+	dpu_sh 'ip link set $1 down; ip link set $1 up' "$REP"
+	await host 15 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ] && ping -q -c 1 -W 1 $DPU_IP"
+	tb fault eq-drop 1
+	dpu ip link set "$REP" down </dev/null
+	dpu ip link set "$REP" up </dev/null
+	dpu ip link set "$REP" down </dev/null
+	await host 15 "[ \$(cat /sys/class/net/$HIF/carrier) = 0 ]"
+	tb fault eq-drop 0
+	dpu ip link set "$REP" up </dev/null
+	await host 15 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ]"
+	traffic_returns
+}
+
+lost_interrupts_are_made_good()
+{
+	local vm prefix
+
+	for vm in host dpu; do
+		prefix=
+		[ "$vm" = host ] || prefix=soc-
+		fault "${prefix}msix-drop" 3
+		# The command waits for an interrupt that does not come, and looks.
+		on "$vm" timeout "$(secs 15)" ethtool -S "$([ "$vm" = host ] && echo "$HIF" || echo "$P0")" </dev/null >/dev/null
+		host ping -q -c 5 -i 0.2 -W 5 "$DPU_IP" </dev/null >/dev/null || :
+		tb fault "${prefix}msix-drop" 0
+		traffic_returns
+	done
+}
+
+expect_dead()
+{
+	expect_log host 'opi_core 0000:[0-9a-f:.]+: (function does not answer|start failed|last reset failed)'
+	expect_log host 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: (port does not go down|no queue pairs|port does not come up)'
+}
+
+a_dead_function_hangs_nothing()
+{
+	local began
+
+	expect_dead
+	fault dead on
+	await_dpu host 10 '.dev_state == "gone"'
+	await host 5 "[ \$(cat /sys/class/net/$HIF/carrier) = 0 ]"
+	began=$SECONDS
+	host ip link set "$HIF" down </dev/null
+	host ip link set "$HIF" up </dev/null
+	host ethtool -S "$HIF" </dev/null >/dev/null
+	refused '.' host ip link set "$HIF" mtu 1700
+	host_sh 'devlink dev info pci/$1; devlink health diagnose pci/$1 reporter aq' "$(pci_of host)" >/dev/null
+	expect_range "seconds" $((SECONDS - began)) 0 "$(secs 15)"
+	no_stuck_tasks host
+	# The DPU has lost nothing but this peer.
+	ping_works dpu "$FAR_IP"
+	tb fault dead off
+	await_dpu host 30 '.dev_state == "ready"'
+	host_net_up
+	traffic_returns
+}
+
+the_driver_unloads_from_a_dead_function()
+{
+	expect_dead
+	expect_log host 'opi_core 0000:[0-9a-f:.]+: (probe with driver|unknown card)'
+	fault dead on
+	host_sh 'timeout $1 modprobe -r opi_core' "$(secs 20)"
+	refused '^$' host_sh 'lsmod | grep "^opi_core "'
+	# Nor is it loaded onto something that does not answer, for long.
+	host_sh 'timeout $1 modprobe opi_core; timeout $1 modprobe -r opi_core' "$(secs 20)"
+	tb fault dead off
+	host modprobe opi_core </dev/null
+	host_net_up
+	traffic_returns
+}
+
+a_cut_link_is_taken_up_again()
+{
+	local generation i
+
+	expect_log dpu 'opi_core 0000:[0-9a-f:.]+: (card is absent|start failed|queue pair|function does not answer)'
+	for ((i = 0; i < $(times 2); i++)); do
+		generation=$(dpu_field host .generation)
+		tb fault link-cut on
+		await_dpu host 30 ".generation == $((generation + 1)) and .peer == \"ready\""
+		await_dpu dpu 30 '.dev_state == "ready"'
+		traffic_returns
+	done
+	ping_works host "$FAR_IP"
+}
+
+# In the order of the seed.
+a_long_series_of_faults_ends_in_traffic()
+{
+	local faults=(aq-drop aq-bogus soc-aq-drop soc-aq-bogus qp-error soc-qp-error cqe-bad soc-cqe-bad
+		sq-head-bad soc-sq-head-bad eq-drop soc-eq-drop msix-drop soc-msix-drop)
+	local i f
+
+	for f in host dpu; do
+		expect_log "$f" 'opi_core 0000:[0-9a-f:.]+: (queue pair [0-9]+ |start failed|last reset failed)'
+		expect_log "$f" 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: (the card refuses|port does not|no queue pairs|queue [0-9]+ does not send|NETDEV WATCHDOG)'
+	done
+	RANDOM=$OPI_SEED
+	bg sender host ping -q -i 0.02 "$DPU_IP"
+	for ((i = 0; i < $(times 15); i++)); do
+		f=${faults[RANDOM % ${#faults[@]}]}
+		note "fault $f"
+		tb fault "$f" $((RANDOM % 4 + 1))
+		host timeout "$(secs 30)" ethtool -S "$HIF" </dev/null >/dev/null 2>&1 || :
+	done
+	for f in "${faults[@]}"; do
+		tb fault "$f" 0
+	done
+	await_dpu host 60 '.dev_state == "ready"'
+	await_dpu dpu 60 '.dev_state == "ready"'
+	net_up
+	traffic_returns
+}
+
+run_cases "$@"

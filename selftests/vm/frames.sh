@@ -1,0 +1,176 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 300
+# order: 32
+#
+# Frames of which every byte is known, through packet sockets, both ways: odd
+# lengths, runts, giants, tags, fragments, and many of them.
+
+. "$(dirname -- "$0")/../lib/tap.sh"
+. "$(dirname -- "$0")/../lib/bed.sh"
+. "$(dirname -- "$0")/../lib/net.sh"
+
+CASES="
+	the_checker_finds_what_is_wrong
+	every_length_from_host_to_dpu
+	every_length_from_dpu_to_host
+	jumbo_frames_from_host_to_dpu
+	jumbo_frames_from_dpu_to_host
+	tagged_frames_both_ways
+	many_frames_from_host_to_dpu
+	many_frames_from_dpu_to_host
+	both_ways_at_once
+	a_burst_is_delivered_or_counted
+	frames_longer_than_the_mtu_are_refused
+	fragmented_buffers_arrive_whole
+"
+
+before_case() { net_up; }
+
+LENGTHS=14,15,16,17,18,21,22,23,31,33,59,60,61,63,64,65,100,127,128,129,255,256,257,511,512,513,1000,1499,1500,1513,1514
+
+frames() { on "$1" "$GUEST/frames" "${@:2}" -s "$OPI_SEED" </dev/null; }
+
+# deliver FROM IF TO IF COUNT SEND-OPTION...: all arrive, unchanged, in order.
+deliver()
+{
+	local from=$1 from_if=$2 to=$3 to_if=$4 count=$5
+	shift 5
+
+	bg "recv_$to" "$to" "$GUEST/frames" recv "$to_if" -n "$count" -s "$OPI_SEED" -t "$(secs 60)" ${TAG:+-v $TAG}
+	wait_for 10 said "recv_$to" listening
+	frames "$from" send "$from_if" -n "$count" ${TAG:+-v $TAG} "$@"
+	bg_wait "recv_$to" || fail "$(cat "$CASE_DIR/recv_$to")"
+}
+
+# On the loopback interface of one guest, with mistakes made on purpose.
+the_checker_finds_what_is_wrong()
+{
+	local seed=$OPI_SEED want=$(((OPI_SEED + 1) & 0xffff))
+
+	deliver host lo host lo 64 -l "$LENGTHS"
+	# Another seed: every byte of the pattern is wrong.
+	bg other host "$GUEST/frames" recv lo -n 10 -s "$want" -t 2
+	wait_for 10 said other listening
+	host "$GUEST/frames" send lo -n 10 -l 100 -s "$seed" </dev/null
+	refused '"bad":10' bash -c "tail --pid=${bg_other:?} -f /dev/null; cat '$CASE_DIR/other'; exit 1"
+	# One is missing.
+	bg less host "$GUEST/frames" recv lo -n 10 -s "$seed" -t 2
+	wait_for 10 said less listening
+	host "$GUEST/frames" send lo -n 9 -l 100 -s "$seed" </dev/null
+	refused '"received":9' bash -c "tail --pid=${bg_less:?} -f /dev/null; cat '$CASE_DIR/less'; exit 1"
+	# A tag where none belongs.
+	bg tag host "$GUEST/frames" recv lo -n 1 -s "$seed" -t 2
+	wait_for 10 said tag listening
+	host "$GUEST/frames" send lo -n 1 -l 100 -s "$seed" -v 5 </dev/null
+	refused '"bad":1' bash -c "tail --pid=${bg_tag:?} -f /dev/null; cat '$CASE_DIR/tag'; exit 1"
+}
+
+every_length_from_host_to_dpu() { deliver host "$HIF" dpu "$REP" "$(times 310)" -l "$LENGTHS" -p 2000; }
+every_length_from_dpu_to_host() { deliver dpu "$REP" host "$HIF" "$(times 310)" -l "$LENGTHS" -p 2000; }
+
+jumbo()
+{
+	host ip link set "$HIF" mtu 9000 </dev/null
+	dpu ip link set "$REP" mtu 9000 </dev/null
+	deliver "$@" "$(times 200)" -l 1515,2000,2047,2048,2049,4094,4095,4096,4097,4110,8191,8192,8193,9000,9013,9014 -p 4000
+}
+
+jumbo_frames_from_host_to_dpu() { jumbo host "$HIF" dpu "$REP"; }
+jumbo_frames_from_dpu_to_host() { jumbo dpu "$REP" host "$HIF"; }
+
+tagged_frames_both_ways()
+{
+	TAG=77 deliver host "$HIF" dpu "$REP" 100 -l 22,60,61,100,1514 -p 2000
+	TAG=4000 deliver dpu "$REP" host "$HIF" 100 -l 22,60,61,100,1514 -p 2000
+}
+
+many_frames_from_host_to_dpu() { deliver host "$HIF" dpu "$REP" "$(times 20000)" -l 60,1514,300 -p 3000; }
+many_frames_from_dpu_to_host() { deliver dpu "$REP" host "$HIF" "$(times 20000)" -l 60,1514,300 -p 3000; }
+
+both_ways_at_once()
+{
+	local n
+
+	n=$(times 5000)
+	bg recv_dpu dpu "$GUEST/frames" recv "$REP" -n "$n" -s "$OPI_SEED" -t "$(secs 60)"
+	bg recv_host host "$GUEST/frames" recv "$HIF" -n "$n" -s "$OPI_SEED" -t "$(secs 60)"
+	wait_for 10 said recv_dpu listening
+	wait_for 10 said recv_host listening
+	bg send_dpu dpu "$GUEST/frames" send "$REP" -n "$n" -s "$OPI_SEED" -l 60,1000 -p 4000
+	frames host send "$HIF" -n "$n" -l 1000,60 -p 4000
+	bg_wait send_dpu
+	bg_wait recv_dpu || fail "$(cat "$CASE_DIR/recv_dpu")"
+	bg_wait recv_host || fail "$(cat "$CASE_DIR/recv_host")"
+}
+
+# As fast as it can: what does not fit is dropped, and each drop is counted by
+# somebody: nothing vanishes.
+a_burst_is_delivered_or_counted()
+{
+	local n a b sent delivered lost
+
+	n=$(times 20000)
+	account()
+	{
+		echo "$(estat host "$HIF" port_tx_frames) $(estat dpu "$REP" port_rx_frames)" \
+			"$(estat dpu "$REP" port_rx_no_buffer) $(netdev_stat dpu "$REP" rx_packets)"
+	}
+	net_quiet
+	read -ra a <<<"$(account)"
+	frames host send "$HIF" -n "$n" -l 60
+	sleep 1
+	read -ra b <<<"$(account)"
+	sent=$((b[0] - a[0])) delivered=$((b[1] - a[1])) lost=$((b[2] - a[2]))
+	note "sent $sent, delivered $delivered, without a buffer $lost"
+	expect_eq "sent" "$sent" "$n"
+	expect_eq "delivered + dropped" $((delivered + lost)) "$sent"
+	expect_eq "received by the netdev" $((b[3] - a[3])) "$delivered"
+	ping_works host "$DPU_IP"
+}
+
+frames_longer_than_the_mtu_are_refused()
+{
+	refused 'too long' frames host send "$HIF" -l 1515
+	refused 'too long' frames dpu send "$REP" -l 1515
+	refused 'usage' frames host send "$HIF" -l 13
+}
+
+# UDP datagrams from many small pieces (sendfile, corked writes) reach the driver
+# as fragments; ping sizes and TCP cover the rest.
+fragmented_buffers_arrive_whole()
+{
+	host ip link set "$HIF" mtu 9000 </dev/null
+	dpu_sh 'ip link set $1 mtu 9000; ip link set br0 mtu 9000' "$REP"
+	bg recv dpu timeout "$(secs 60)" python3 -c '
+import hashlib, socket
+s = socket.create_server(("", 5003)); print("listening", flush=True)
+c, _ = s.accept(); h = hashlib.sha256()
+while True:
+    d = c.recv(1 << 16)
+    if not d: break
+    h.update(d)
+print(h.hexdigest())'
+	wait_for 20 said recv listening
+	host timeout "$(secs 60)" python3 -c '
+import hashlib, os, random, socket, sys, tempfile
+r = random.Random(int(sys.argv[2])); h = hashlib.sha256()
+c = socket.create_connection((sys.argv[1], 5003))
+f = tempfile.TemporaryFile(); data = r.randbytes(1 << 20); f.write(data); f.flush()
+for i in range(200):
+    # TCP_CORK: several pieces of several pages in a frame.
+    c.setsockopt(socket.IPPROTO_TCP, 3, 1)
+    for j in range(r.randrange(1, 20)):
+        off = r.randrange(0, 1 << 19); n = r.randrange(1, 3000)
+        if r.random() < .5:
+            sent = os.sendfile(c.fileno(), f.fileno(), off, n)
+            h.update(data[off:off + sent])
+        else:
+            c.sendall(data[off:off + n]); h.update(data[off:off + n])
+    c.setsockopt(socket.IPPROTO_TCP, 3, 0)
+c.close(); print(h.hexdigest())' "$DPU_IP" "$OPI_SEED" </dev/null >"$CASE_DIR/want"
+	bg_wait recv
+	expect_eq "what arrived" "$(tail -n 1 "$CASE_DIR/recv")" "$(cat "$CASE_DIR/want")"
+}
+
+run_cases "$@"
