@@ -99,6 +99,9 @@ case_end()
 {
 	local rc=$? cmd
 
+	# A second TERM (timeout sends it to the group, run_cases passes it on)
+	# must not end the clean-up.  Not ignored: children would inherit that.
+	trap : TERM INT HUP
 	trap - ERR EXIT
 	set +eE
 	for cmd in "${CASE_DEFERRED[@]}"; do
@@ -123,7 +126,7 @@ run_case()
 	CASE=$1
 	CASE_DEFERRED=()
 	trap case_end EXIT
-	trap 'exit 143' TERM INT HUP
+	trap 'trap : TERM INT HUP; exit 143' TERM INT HUP
 	trap case_err ERR
 	set -eE
 	if declare -F before_case >/dev/null; then

@@ -17,6 +17,7 @@ CASES="
 	tool_names_values_as_the_spec
 	every_attribute_is_documented_in_uapi_rst
 	reading_needs_no_privilege
+	generated_user_code_compiles
 "
 
 spec=$OPI_TOP/Documentation/netlink/specs/opi.yaml
@@ -172,6 +173,27 @@ every_attribute_is_documented_in_uapi_rst()
 reading_needs_no_privilege()
 {
 	expect_eq flags "$(jq -c '[.operations.list[].flags // empty]' "$bin/spec")" "[]"
+}
+
+# Users of the kernel's YNL library generate theirs from the spec and the headers.
+generated_user_code_compiles()
+{
+	local ynl part
+
+	ynl=$(bash -c '. "$0/qemu/lib.sh"; opi_linux_src' "$OPI_TOP")/tools/net/ynl
+	# The generator takes the schema from beside the spec, and looks upwards for
+	# MAINTAINERS without end.
+	touch "$CASE_DIR/MAINTAINERS"
+	cp "$ynl"/../../../Documentation/netlink/*.yaml "$spec" "$CASE_DIR/"
+	mkdir "$CASE_DIR/specs"
+	mv "$CASE_DIR/opi.yaml" "$CASE_DIR/specs/"
+	for part in header source; do
+		inroot python3 -B "$ynl/ynl-gen-c.py" --mode user --$part --user-header opi-user.h \
+			--spec "$CASE_DIR/specs/opi.yaml" -o "$CASE_DIR/opi-user.${part:0:1}"
+	done
+	mv "$CASE_DIR/opi-user.s" "$CASE_DIR/opi-user.c"
+	inroot gcc -std=gnu11 -Wall -fsyntax-only -I"$OPI_TOP/uapi" -I"$ynl/lib" -I"$CASE_DIR" \
+		"$CASE_DIR/opi-user.c"
 }
 
 run_cases "$@"

@@ -126,9 +126,11 @@ enum opi_peer_state {
 #define OPI_CAP_RSS			(1ULL << 5)	/* several receiving queue pairs */
 
 /* Reasons of OPI_DEV_STATUS_FATAL. */
-#define OPI_HEALTH_OK			0
-#define OPI_HEALTH_AQ_DMA		1	/* admin ring could not be read or written */
-#define OPI_HEALTH_INTERNAL		2
+enum opi_health {
+	OPI_HEALTH_OK		= 0,
+	OPI_HEALTH_AQ_DMA	= 1,	/* admin ring could not be read or written */
+	OPI_HEALTH_INTERNAL	= 2,
+};
 
 /* ---- Doorbells (BAR2) -------------------------------------------------- */
 
@@ -632,19 +634,23 @@ enum opi_crashdump_status {
 };
 
 /* Bits of RESET, one per segment of the card. */
-#define OPI_RESET_PCI			0x01
-#define OPI_RESET_CPU			0x02
-#define OPI_RESET_AMC			0x04
-#define OPI_RESET_ACCEL1		0x08
-#define OPI_RESET_ACCEL2		0x10
-#define OPI_RESET_OTHER			0x20
+enum opi_reset_segment {
+	OPI_RESET_PCI		= 0x01,
+	OPI_RESET_CPU		= 0x02,
+	OPI_RESET_AMC		= 0x04,
+	OPI_RESET_ACCEL1	= 0x08,
+	OPI_RESET_ACCEL2	= 0x10,
+	OPI_RESET_OTHER		= 0x20,
+};
 
 /* Bits of OS_BOOT_SELECT. */
-#define OPI_BOOT_NETWORK		0x01
-#define OPI_BOOT_CARD_OS		0x02
-#define OPI_BOOT_CARD_UEFI		0x04
-#define OPI_BOOT_MAINTENANCE		0x08
-#define OPI_BOOT_OTHER			0x10
+enum opi_boot_source {
+	OPI_BOOT_NETWORK	= 0x01,
+	OPI_BOOT_CARD_OS	= 0x02,
+	OPI_BOOT_CARD_UEFI	= 0x04,
+	OPI_BOOT_MAINTENANCE	= 0x08,
+	OPI_BOOT_OTHER		= 0x10,
+};
 
 #define OPI_BOOT_TIME_MAX		1600
 #define OPI_BOOT_TIME_KEEP		0xffff
