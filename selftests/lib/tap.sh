@@ -99,8 +99,8 @@ case_end()
 {
 	local rc=$? cmd
 
-	# A second TERM (timeout sends it to the group, run_cases passes it on)
-	# must not end the clean-up.  Not ignored: children would inherit that.
+	# A second one must not end the clean-up.  Not ignored: children would
+	# inherit that.
 	trap : TERM INT HUP
 	trap - ERR EXIT
 	set +eE
@@ -143,6 +143,19 @@ end_case_output()
 	rm -rf "$CASE_DIR"
 }
 
+# A time-out: end the case and everything that it runs, and wait for its clean-up,
+# however often we are told.
+end_case()
+{
+	trap : TERM INT HUP
+	kill -- "-$1" 2>/dev/null
+	while kill -0 "$1" 2>/dev/null; do
+		wait "$1"
+	done
+	end_case_output
+	exit 143
+}
+
 run_cases()
 {
 	local name rc started pid
@@ -161,11 +174,14 @@ run_cases()
 		fi
 		CASE_DIR=$(mktemp -d "${TMPDIR:-/tmp}/opi-case.XXXXXX") || exit 1
 		started=$SECONDS
-		# Not in a condition, or errexit would be off in it; in the
-		# background, so that a time-out's TERM can be passed on.
+		# Not in a condition, or errexit would be off in it.  A process
+		# group of its own: timeout sends its TERM to all of ours, twice,
+		# and what cleans up must not get it.
+		set -m
 		run_case "$name" </dev/null >"$CASE_DIR/output" 2>&1 &
 		pid=$!
-		trap 'kill "$pid" 2>/dev/null; wait "$pid"; end_case_output; exit 143' TERM INT HUP
+		set +m
+		trap 'end_case "$pid"' TERM INT HUP
 		rc=0
 		wait "$pid" || rc=$?
 		trap - TERM INT HUP
