@@ -11,6 +11,7 @@
 . "$(dirname -- "$0")/../lib/net.sh"
 
 CASES="
+	what_devlink_and_opitool_say
 	traffic_of_all_kinds
 	reloads_under_traffic
 	resets_under_traffic
@@ -23,6 +24,22 @@ CASES="
 before_case() { net_up; }
 
 flood() { bg "flood_$1" "$1" sh -c 'while :; do '"$GUEST"'/frames send $0 -n 500 -l 60,1514 2>/dev/null || sleep 0.1; done' "$2"; }
+
+what_devlink_and_opitool_say()
+{
+	local vm serial
+
+	serial=$(dpu_field host .serial)
+	for vm in host dpu; do
+		expect_eq "serial on $vm" "$(on "$vm" devlink -j dev info </dev/null | jq -r '.info[].serial_number')" "$serial"
+		on "$vm" devlink -j port show </dev/null | jq -e '.port | length > 0' >/dev/null
+		on_sh "$vm" 'for r in $(devlink -j health show | jq -r ".health[][].reporter"); do
+				devlink health diagnose pci/$1 reporter $r >/dev/null &&
+				devlink health dump show pci/$1 reporter $r >/dev/null || exit 1
+			done' "$(pci_of "$vm")"
+		on "$vm" opitool -j port show </dev/null | jq -e . >/dev/null
+	done
+}
 
 traffic_of_all_kinds()
 {
