@@ -20,9 +20,10 @@
 # test bed, one boot per kernel) and bed/ (each makes its own).  A test says in a comment
 # "timeout: SECONDS" how long it may take on the stock kernel at scale 1.
 #
-# A tier runs as two chains at once, since most tests wait most of the time: the
-# stock kernel's vm/, and all the others.  The output of a test comes in one piece
-# when it has ended.
+# A tier runs as several chains at once, since most tests wait most of the time:
+# the stock kernel's vm/, and all the others; where all of vm/ runs on the debug
+# kernel it gets two beds and two chains.  The output of a test comes in one piece when
+# it has ended.
 
 set -eu
 
@@ -147,7 +148,7 @@ run_tests()
 		cases=
 		case $test in *:*) cases=${test#*:} test=${test%%:*} ;; esac
 		dir=${test%/*} name=${test#*/}
-		log=$logs/$kernel-$dir-$name.tap
+		log=$logs/$kernel-$dir-$name$part.tap
 		key=$(done_key "$kernel" "$test")
 		if [ "$tier" = soak ] && grep -qxF "$key" "$logs/done"; then
 			echo "# $test: done by the interrupted run"
@@ -163,6 +164,7 @@ run_tests()
 			set +eu
 			kselftest_override_timeout=$(timeout_of "$test" "$kernel")
 			# What a guest does takes longer on the debug kernel.
+			# shellcheck disable=SC2030 # for the test only
 			OPI_SLOW=$((slow * $([ "$kernel" = debug ] && echo 4 || echo 1)))
 			export kselftest_override_timeout OPI_SLOW
 			# shellcheck source=/dev/null
@@ -203,7 +205,7 @@ bed_down() { "$OPI_TOP/qemu/testbed" --name "$OPI_BED" down >/dev/null 2>&1 || :
 # The logs of both machines and of both QEMUs.
 keep_evidence()
 {
-	local to=$logs/$1-bed f from
+	local to=$logs/$1-bed$part f from
 
 	rm -rf "$to"
 	mkdir -p "$to"
@@ -240,24 +242,44 @@ run_kernel()
 	run_tests "$kernel" "${bed[@]}"
 }
 
-# The tests of a tier that are not the stock kernel's vm/.
+# start_chain FUNCTION ARG...: in a process group of its own, to be ended with all
+# that it runs.
+start_chain()
+{
+	set -m
+	run_chain "$@" </dev/null &
+	chains+=($!)
+	set +m
+}
+
+run_chain()
+{
+	up=''
+	chains=()
+	trap end_all INT TERM HUP
+	"$@"
+}
+
+# What needs no bed of vm/, and on the debug kernel what is left.
+# shellcheck disable=SC2046,SC2086 # words on purpose
 other_chain()
 {
-	local k
-
-	up=''
-	other=''
-	trap end_all INT TERM HUP
-	# shellcheck disable=SC2046,SC2086 # words on purpose
 	run_tests host $(tests_in static) $(tests_in opitool)
-	for k in $kernels; do
-		# shellcheck disable=SC2046,SC2086 # words on purpose
-		case $tier,$k in
-		check,debug) run_kernel debug $smoke ;;
-		*,debug) run_kernel debug $(tests_in vm) $(tests_in bed) ;;
-		*) run_kernel stock $(tests_in bed) ;;
-		esac
-	done
+	[[ $kernels != *stock* ]] || run_kernel stock $(tests_in bed)
+	[[ $kernels = *debug* ]] || return 0
+	if [ "$tier" = check ]; then
+		run_kernel debug $smoke
+	else
+		run_kernel debug $(tests_in vm | grep -v -e vm/up -e vm/clean | sed -n 1~2p)
+	fi
+}
+
+# shellcheck disable=SC2046 # words on purpose
+second_debug_chain()
+{
+	part=-2
+	beds+=-2
+	run_kernel debug $(tests_in vm | grep -v -e vm/up -e vm/clean | sed -n 2~2p) $(tests_in bed)
 }
 
 # The name of a test as given, to its path.
@@ -299,6 +321,7 @@ if [ "$tier" = soak ]; then
 	OPI_SCALE=${OPI_SCALE:-100}
 fi
 OPI_SCALE=${OPI_SCALE:-1}
+# shellcheck disable=SC2031 # not that of a test
 slow=${OPI_SLOW:-1}
 beds=${OPI_BED:-test}
 logs=${OPI_LOGS_DIR:-$OPI_TOP/build/logs}/$tier
@@ -319,11 +342,15 @@ make_base
 echo "# seed $OPI_SEED, scale $OPI_SCALE, logs in ${logs#"$OPI_TOP"/}"
 started=$SECONDS
 
-other='' chain='' up=''
+chains=() chain='' up='' part=''
 end_all()
 {
+	local c
+
 	trap '' INT TERM HUP
-	[ -z "$other" ] || { kill -- "-$other"; wait "$other"; } 2>/dev/null || :
+	for c in "${chains[@]}"; do
+		{ kill -- "-$c"; wait "$c"; } 2>/dev/null || :
+	done
 	[ -n "${OPI_KEEP_BED:-}" ] || [ -z "${OPI_BED:-}" ] || bed_down
 	exit 130
 }
@@ -341,18 +368,17 @@ check|check-full|soak)
 	chain=1
 	# Bounds of waits, not waits: the chains slow each other down.
 	slow=$((slow * 2))
-	# A process group of its own, to be ended with all that it runs.
-	set -m
-	other_chain </dev/null &
-	other=$!
-	set +m
+	start_chain other_chain
+	[ "$tier" = check ] || [[ $kernels != *debug* ]] || start_chain second_debug_chain
 	if [[ $kernels = *stock* ]]; then
 		# What the smoke test does, others do at length.
 		# shellcheck disable=SC2046 # words on purpose
 		run_kernel stock $(tests_in vm | if [ "$tier" = check ]; then grep -v vm/smoke; else cat; fi)
 	fi
-	wait "$other" || :
-	other=''
+	for c in "${chains[@]}"; do
+		wait "$c" || echo "not ok 1 selftests: run.sh ended early" >>"$logs/chain.tap"
+	done
+	chains=()
 	;;
 selected)
 	chosen=()
