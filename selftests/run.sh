@@ -21,9 +21,8 @@
 # "timeout: SECONDS" how long it may take on the stock kernel at scale 1.
 #
 # A tier runs as several chains at once, since most tests wait most of the time:
-# the stock kernel's vm/, and all the others; where all of vm/ runs on the debug
-# kernel it gets two beds and two chains.  The output of a test comes in one piece when
-# it has ended.
+# where all of vm/ runs on a kernel it gets two beds and two chains, and one chain does
+# all the others.  The output of a test comes in one piece when it has ended.
 
 set -eu
 
@@ -260,26 +259,50 @@ run_chain()
 	"$@"
 }
 
-# What needs no bed of vm/, and on the debug kernel what is left.
+# half 1|2 TEST...: those of one of two chains, in the order given.  Their time
+# limits tell what takes long.
+half()
+{
+	local which=$1 t
+	shift
+
+	for t in "$@"; do
+		printf '%s %s\n' "$(timeout_of "$t" stock)" "$t"
+	done | sort -rn | awk -v which="$which" '
+		{ to = sum[1] <= sum[2] ? 1 : 2; sum[to] += $1; if (to == which) print $2 }' |
+		grep -Fxf - <(printf '%s\n' "$@") || :
+}
+
+# vm_chain KERNEL 1|2: half of vm/ on a bed of its own.
+vm_chain()
+{
+	local all
+	mapfile -t all < <(tests_in vm | grep -v -e vm/up -e vm/clean)
+
+	# What the smoke test does, others do at length.
+	if [ "$tier" = check ]; then
+		mapfile -t all < <(printf '%s\n' "${all[@]}" | grep -v vm/smoke)
+	fi
+	if [ "$2" = 2 ]; then
+		part=-2
+		beds+=-2
+	fi
+	# shellcheck disable=SC2046 # words on purpose
+	run_kernel "$1" $(half "$2" "${all[@]}")
+}
+
 # shellcheck disable=SC2046,SC2086 # words on purpose
 other_chain()
 {
-	run_tests host $(tests_in static) $(tests_in opitool)
-	[[ $kernels != *stock* ]] || run_kernel stock $(tests_in bed)
-	[[ $kernels = *debug* ]] || return 0
-	if [ "$tier" = check ]; then
-		run_kernel debug $smoke
-	else
-		run_kernel debug $(tests_in vm | grep -v -e vm/up -e vm/clean | sed -n 1~2p)
-	fi
-}
+	local k
 
-# shellcheck disable=SC2046 # words on purpose
-second_debug_chain()
-{
-	part=-2
-	beds+=-2
-	run_kernel debug $(tests_in vm | grep -v -e vm/up -e vm/clean | sed -n 2~2p) $(tests_in bed)
+	run_tests host $(tests_in static) $(tests_in opitool)
+	for k in $kernels; do
+		case $tier,$k in
+		check,debug) run_kernel debug $smoke ;;
+		*) run_kernel "$k" $(tests_in bed) ;;
+		esac
+	done
 }
 
 # The name of a test as given, to its path.
@@ -367,14 +390,16 @@ check|check-full|soak)
 	fi
 	chain=1
 	# Bounds of waits, not waits: the chains slow each other down.
-	slow=$((slow * 2))
+	slow=$((slow * 3))
 	start_chain other_chain
-	[ "$tier" = check ] || [[ $kernels != *debug* ]] || start_chain second_debug_chain
 	if [[ $kernels = *stock* ]]; then
-		# What the smoke test does, others do at length.
-		# shellcheck disable=SC2046 # words on purpose
-		run_kernel stock $(tests_in vm | if [ "$tier" = check ]; then grep -v vm/smoke; else cat; fi)
+		start_chain vm_chain stock 2
 	fi
+	if [[ $kernels = *debug* ]] && [ "$tier" != check ]; then
+		start_chain vm_chain debug 1
+		start_chain vm_chain debug 2
+	fi
+	[[ $kernels != *stock* ]] || vm_chain stock 1
 	for c in "${chains[@]}"; do
 		wait "$c" || echo "not ok 1 selftests: run.sh ended early" >>"$logs/chain.tap"
 	done
