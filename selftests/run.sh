@@ -372,8 +372,9 @@ end_all()
 
 	trap '' INT TERM HUP
 	for c in "${chains[@]}"; do
-		{ kill -- "-$c"; wait "$c"; } 2>/dev/null || :
+		kill -- "-$c" 2>/dev/null || :
 	done
+	wait "${chains[@]}" 2>/dev/null || :
 	[ -n "${OPI_KEEP_BED:-}" ] || [ -z "${OPI_BED:-}" ] || bed_down
 	exit 130
 }
