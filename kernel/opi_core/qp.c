@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Queue pairs: memory, sending, receiving and NAPI (interface, "Queue pairs").
- *
- * Here is everything that touches rings and their index words, for both sides.
- * Which netdev a frame belongs to on the DPU is decided in rep.c; what a netdev
- * is, and when it is open, in netdev.c.
+ * Queue pairs: memory, beginning and end, NAPI (interface, "Queue pairs").  What
+ * goes through them is in tx.c, rx.c and xdp.c; which netdev a frame belongs to
+ * on the DPU is decided in rep.c; what a netdev is, and when it is open, in
+ * netdev.c.
  *
  * A queue pair that breaks the rules of the interface, or of which the card says
  * that it has stopped, is not looked at any more and made anew by a work item.
@@ -15,21 +14,21 @@
 #include <linux/etherdevice.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
-#include <linux/skbuff.h>
-#include <net/dst.h>
 #include <net/page_pool/helpers.h>
 
 #include "opi_core.h"
 #include "txrx.h"
 
-static void opi_stat_inc(struct u64_stats_sync *sync, u64_stats_t *stat)
-{
-	u64_stats_update_begin(sync);
-	u64_stats_inc(stat);
-	u64_stats_update_end(sync);
-}
+/* Buffers are posted in batches of this, or a quarter of a small ring. */
+#define OPI_RX_BATCH	32
 
-static void opi_qp_broken(struct opi_qp *qp)
+/**
+ * opi_qp_broken - look at a queue pair no more, and have it made anew
+ * @qp:		the queue pair
+ *
+ * Context: any.
+ */
+void opi_qp_broken(struct opi_qp *qp)
 {
 	if (qp->broken)
 		return;
@@ -37,509 +36,29 @@ static void opi_qp_broken(struct opi_qp *qp)
 	opi_dev_queue_qp(qp->od, qp->id);
 }
 
-/* ---- Sending ----------------------------------------------------------- */
-
-/* The longest frame, in descriptors, that is ever posted. */
-static unsigned int opi_sq_max_segs(const struct opi_qp *qp)
-{
-	return min3(qp->od->max_segs, (unsigned int)MAX_SKB_FRAGS + 1,
-		    qp->sq.mask);
-}
-
-static unsigned int opi_sq_room(const struct opi_sq *sq)
-{
-	return sq->mask + 1 - (sq->tail - sq->clean);
-}
-
-static void opi_sq_unmap(struct opi_qp *qp, struct opi_tx_buf *buf)
-{
-	struct device *dev = &qp->od->pdev->dev;
-
-	if (buf->page)
-		dma_unmap_page(dev, buf->dma, buf->len, DMA_TO_DEVICE);
-	else
-		dma_unmap_single(dev, buf->dma, buf->len, DMA_TO_DEVICE);
-}
-
-static void opi_sq_wake(struct opi_qp *qp)
-{
-	struct opi_dev *od = qp->od;
-	struct opi_port *port;
-	unsigned long id;
-
-	if (qp->sq.netdev) {
-		netif_wake_subqueue(qp->sq.netdev, qp->id);
-		return;
-	}
-
-	rcu_read_lock();
-	xa_for_each(&od->ports, id, port)
-		if (port->netdev && netif_running(port->netdev))
-			netif_wake_subqueue(port->netdev, qp->id);
-	rcu_read_unlock();
-}
+/* ---- NAPI -------------------------------------------------------------- */
 
 /*
- * Take back the memory of what the card has sent.  @budget: NAPI's, or 0
- * elsewhere.
+ * Ask to be told of the next completions: the one after @rq->frames - 1 others,
+ * or what there is after @rq->usecs.  True if there are some already.
  */
-static void opi_sq_reap(struct opi_qp *qp, int budget)
+static bool opi_rx_arm(struct opi_qp *qp)
 {
-	unsigned int frames = 0, bytes = 0;
-	struct opi_sq *sq = &qp->sq;
-	u32 head;
+	struct opi_rq *rq = &qp->rq;
+	u16 usecs = READ_ONCE(rq->usecs);
+	u32 frames = READ_ONCE(rq->frames);
 
-	lockdep_assert_held(&sq->lock);
-
-	head = le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
-	if (head - sq->clean > sq->tail - sq->clean) {
-		opi_qp_broken(qp);
-		return;
+	/* The two may be of different settings; waiting for ever is not one. */
+	if (!usecs)
+		frames = 1;
+	if (usecs != rq->usecs_given) {
+		WRITE_ONCE(qp->shadow->cq_usecs, cpu_to_le32(usecs));
+		rq->usecs_given = usecs;
 	}
-
-	while (sq->clean != head) {
-		struct opi_tx_buf *buf = &sq->bufs[sq->clean & sq->mask];
-
-		opi_sq_unmap(qp, buf);
-		if (buf->skb) {
-			frames++;
-			bytes += buf->skb->len;
-			napi_consume_skb(buf->skb, budget);
-			buf->skb = NULL;
-		}
-		sq->clean++;
-	}
-
-	if (sq->netdev && frames)
-		netdev_tx_completed_queue(netdev_get_tx_queue(sq->netdev,
-							      qp->id),
-					  frames, bytes);
-
-	if (sq->stopped &&
-	    opi_sq_room(sq) >= max(opi_sq_max_segs(qp), sq->mask / 4)) {
-		sq->stopped = false;
-		opi_sq_wake(qp);
-	}
-}
-
-/*
- * Ask for a notification when most of what is outstanding has been sent.  True
- * if the card keeps overtaking us, so that somebody must look again.
- */
-static bool opi_sq_arm(struct opi_qp *qp, int budget)
-{
-	struct opi_sq *sq = &qp->sq;
-	unsigned int i;
-
-	lockdep_assert_held(&sq->lock);
-
-	for (i = 0; i < 2; i++) {
-		u32 out = sq->tail - sq->clean;
-		u32 arm = sq->tail - 1 - out / 4;
-
-		if (!out || qp->broken)
-			return false;
-		WRITE_ONCE(qp->shadow->sq_arm, cpu_to_le32(arm));
-		/* Armed before we look whether that was too late. */
-		mb();
-		if ((s32)(le32_to_cpu(READ_ONCE(qp->shadow->sq_head)) - arm) <=
-		    0)
-			return false;
-		opi_sq_reap(qp, budget);
-	}
-	return true;
-}
-
-/* Ring the doorbell if the card wants to know of what was posted. */
-static void opi_sq_kick(struct opi_qp *qp)
-{
-	struct opi_sq *sq = &qp->sq;
-	u32 kick;
-
-	lockdep_assert_held(&sq->lock);
-
-	if (sq->tail == sq->kicked)
-		return;
-	/* The tail is visible before we look whether the card sleeps. */
+	WRITE_ONCE(qp->shadow->cq_arm, cpu_to_le32(rq->next + frames - 1));
+	/* Armed before we look for what came before that. */
 	mb();
-	kick = le32_to_cpu(READ_ONCE(qp->shadow->sq_kick));
-	if (OPI_NEED_EVENT(kick, sq->tail, sq->kicked)) {
-		opi_db(qp->od, qp->id + 1, OPI_DB_SQ_TAIL, sq->tail);
-		opi_stat_inc(&qp->stats->tx_sync, &qp->stats->tx_kicks);
-	}
-	sq->kicked = sq->tail;
-}
-
-/* Map a frame and write its descriptors behind the tail; the tail stays. */
-static int opi_sq_write(struct opi_qp *qp, struct sk_buff *skb, u32 port,
-			unsigned int nsegs)
-{
-	struct device *dev = &qp->od->pdev->dev;
-	struct opi_sq *sq = &qp->sq;
-	unsigned int i;
-
-	for (i = 0; i < nsegs; i++) {
-		struct opi_tx_buf *buf = &sq->bufs[(sq->tail + i) & sq->mask];
-		struct opi_txd *txd = &sq->ring[(sq->tail + i) & sq->mask];
-		u16 flags = 0;
-
-		if (!i) {
-			flags |= OPI_TXD_F_SOP;
-			buf->page = false;
-			buf->len = skb_headlen(skb);
-			buf->dma = dma_map_single(dev, skb->data, buf->len,
-						  DMA_TO_DEVICE);
-		} else {
-			const skb_frag_t *frag = &skb_shinfo(skb)->frags[i - 1];
-
-			buf->page = true;
-			buf->len = skb_frag_size(frag);
-			buf->dma = skb_frag_dma_map(dev, frag, 0, buf->len,
-						    DMA_TO_DEVICE);
-		}
-		if (dma_mapping_error(dev, buf->dma))
-			goto err_unmap;
-		if (i == nsegs - 1)
-			flags |= OPI_TXD_F_EOP;
-		buf->skb = i == nsegs - 1 ? skb : NULL;
-
-		*txd = (struct opi_txd) {
-			.addr	= cpu_to_le64(buf->dma),
-			.len	= cpu_to_le32(buf->len),
-			.flags	= cpu_to_le16(flags),
-			.nsegs	= i ? 0 : nsegs,
-			.port	= cpu_to_le32(port),
-		};
-	}
-	return 0;
-
-err_unmap:
-	while (i--)
-		opi_sq_unmap(qp, &sq->bufs[(sq->tail + i) & sq->mask]);
-	return -ENOMEM;
-}
-
-static netdev_tx_t opi_sq_xmit(struct opi_qp *qp, struct sk_buff *skb,
-			       struct net_device *netdev, u32 port)
-{
-	unsigned int nsegs = skb_shinfo(skb)->nr_frags + 1, len = skb->len;
-	struct netdev_queue *txq = netdev_get_tx_queue(netdev, qp->id);
-	struct opi_sq *sq = &qp->sq;
-	bool more = netdev_xmit_more();
-
-	lockdep_assert_held(&sq->lock);
-
-	if (unlikely(qp->broken))
-		goto drop;
-
-	if (unlikely(nsegs > opi_sq_max_segs(qp))) {
-		opi_stat_inc(&qp->stats->tx_sync, &qp->stats->tx_linearized);
-		if (skb_linearize(skb))
-			goto drop;
-		nsegs = 1;
-	}
-
-	if (unlikely(opi_sq_room(sq) < nsegs))
-		opi_sq_reap(qp, 0);
-	if (unlikely(opi_sq_room(sq) < nsegs)) {
-		/* A neighbour on the same ring has filled it. */
-		netif_tx_stop_queue(txq);
-		sq->stopped = true;
-		opi_sq_kick(qp);
-		if (opi_sq_arm(qp, 0))
-			napi_schedule(&qp->napi);
-		return NETDEV_TX_BUSY;
-	}
-
-	if (unlikely(opi_sq_write(qp, skb, port, nsegs))) {
-		opi_stat_inc(&qp->stats->tx_sync, &qp->stats->tx_map_errors);
-		goto drop;
-	}
-	skb_tx_timestamp(skb);
-	sq->tail += nsegs;
-	/* Descriptors are visible before the tail that covers them. */
-	dma_wmb();
-	WRITE_ONCE(qp->shadow->sq_tail, cpu_to_le32(sq->tail));
-	dev_sw_netstats_tx_add(netdev, 1, len);
-
-	if (sq->netdev)
-		more = !__netdev_tx_sent_queue(txq, len, more);
-
-	if (unlikely(opi_sq_room(sq) < opi_sq_max_segs(qp))) {
-		opi_sq_kick(qp);
-		opi_sq_reap(qp, 0);
-		if (opi_sq_room(sq) < opi_sq_max_segs(qp)) {
-			netif_tx_stop_queue(txq);
-			sq->stopped = true;
-			opi_stat_inc(&qp->stats->tx_sync, &qp->stats->tx_stops);
-			more = false;
-		}
-	}
-	if (!more) {
-		opi_sq_kick(qp);
-		opi_sq_reap(qp, 0);
-		if (opi_sq_arm(qp, 0))
-			napi_schedule(&qp->napi);
-	}
-	return NETDEV_TX_OK;
-
-drop:
-	if (!more && !qp->broken)
-		opi_sq_kick(qp);
-	DEV_STATS_INC(netdev, tx_dropped);
-	dev_kfree_skb_any(skb);
-	return NETDEV_TX_OK;
-}
-
-/**
- * opi_txrx_xmit - send a frame
- * @od:		the device
- * @skb:	the frame
- * @netdev:	netdev that sends it
- * @port:	for the descriptors: the port on the DPU side, 0 on the host
- *
- * Context: as ndo_start_xmit.
- * Return: NETDEV_TX_OK, or NETDEV_TX_BUSY if the ring is full.
- */
-netdev_tx_t opi_txrx_xmit(struct opi_dev *od, struct sk_buff *skb,
-			  struct net_device *netdev, u32 port)
-{
-	netdev_tx_t ret;
-	struct opi_qp *qp;
-
-	qp = rcu_dereference_bh(od->qps[skb_get_queue_mapping(skb)]);
-	if (unlikely(!qp || skb->len < ETH_HLEN || skb->len > OPI_MAX_FRAME)) {
-		DEV_STATS_INC(netdev, tx_dropped);
-		dev_kfree_skb_any(skb);
-		return NETDEV_TX_OK;
-	}
-
-	/*
-	 * netpoll sends with interrupts off, perhaps out of an interrupt that
-	 * found this CPU with the lock held.
-	 */
-	if (unlikely(irqs_disabled())) {
-		if (!spin_trylock(&qp->sq.lock))
-			return NETDEV_TX_BUSY;
-	} else {
-		spin_lock(&qp->sq.lock);
-	}
-	ret = opi_sq_xmit(qp, skb, netdev, port);
-	spin_unlock(&qp->sq.lock);
-	return ret;
-}
-
-/* NAPI's part of sending; true if it has to look again. */
-static bool opi_sq_poll(struct opi_qp *qp, int budget)
-{
-	struct opi_sq *sq = &qp->sq;
-	bool again;
-
-	if (unlikely(irqs_disabled())) {
-		if (!spin_trylock(&sq->lock))
-			return true;
-	} else {
-		spin_lock(&sq->lock);
-	}
-	opi_sq_reap(qp, budget);
-	again = opi_sq_arm(qp, budget);
-	spin_unlock(&sq->lock);
-	return again;
-}
-
-/* ---- Receiving --------------------------------------------------------- */
-
-static bool opi_cq_ready(const struct opi_rq *rq)
-{
-	u32 next = READ_ONCE(rq->next);
-	u16 phase = le16_to_cpu(READ_ONCE(rq->cq[next & rq->mask].phase));
-
-	return (phase & 1) == !(next & (rq->mask + 1));
-}
-
-/* Post buffers until the ring is full or memory is short. */
-static void opi_rq_fill(struct opi_qp *qp, gfp_t gfp)
-{
-	struct opi_rq *rq = &qp->rq;
-	bool starved = false;
-	u32 kick;
-
-	while (rq->tail - rq->next <= rq->mask) {
-		u32 i = rq->tail & rq->mask;
-		struct page *page = page_pool_alloc_pages(rq->pool, gfp);
-
-		if (unlikely(!page)) {
-			opi_stat_inc(&qp->stats->rx_sync,
-				     &qp->stats->rx_no_memory);
-			starved = true;
-			break;
-		}
-		rq->pages[i] = page;
-		rq->ring[i].addr = cpu_to_le64(page_pool_get_dma_addr(page) +
-					       OPI_RX_HEADROOM);
-		rq->ring[i].len = cpu_to_le32(OPI_RX_BUF);
-		rq->ring[i].id = cpu_to_le16(i);
-		rq->ring[i].rsvd = 0;
-		rq->tail++;
-	}
-	/* With buffers left, the next poll tries again anyway. */
-	WRITE_ONCE(rq->starved, starved);
-
-	if (rq->tail == rq->kicked)
-		return;
-	/* Buffers are visible before the tail that covers them. */
-	dma_wmb();
-	WRITE_ONCE(qp->shadow->rq_tail, cpu_to_le32(rq->tail));
-	/* The tail is visible before we look whether the card waits for it. */
-	mb();
-	kick = le32_to_cpu(READ_ONCE(qp->shadow->rq_kick));
-	if (OPI_NEED_EVENT(kick, rq->tail, rq->kicked)) {
-		opi_db(qp->od, qp->id + 1, OPI_DB_RQ_TAIL, rq->tail);
-		opi_stat_inc(&qp->stats->rx_sync, &qp->stats->rx_kicks);
-	}
-	rq->kicked = rq->tail;
-}
-
-/* The first buffer of a frame becomes the head of an skb. */
-static struct sk_buff *opi_rx_head(struct opi_qp *qp, struct page *page,
-				   u32 len, bool last)
-{
-	void *va = page_address(page);
-	struct opi_rq *rq = &qp->rq;
-	struct sk_buff *skb;
-
-	if (last && len <= OPI_COPYBREAK) {
-		skb = napi_alloc_skb(&qp->napi, len);
-		if (skb)
-			skb_put_data(skb, va + OPI_RX_HEADROOM, len);
-		page_pool_put_page(rq->pool, page, len, true);
-		return skb;
-	}
-
-	skb = napi_build_skb(va, PAGE_SIZE);
-	if (unlikely(!skb)) {
-		page_pool_put_page(rq->pool, page, len, true);
-		return NULL;
-	}
-	skb_reserve(skb, OPI_RX_HEADROOM);
-	skb_put(skb, len);
-	skb_mark_for_recycle(skb);
-	return skb;
-}
-
-static void opi_rx_deliver(struct opi_qp *qp, struct sk_buff *skb, u32 port)
-{
-	struct net_device *netdev = qp->sq.netdev;
-
-	if (unlikely(skb_headlen(skb) < ETH_HLEN)) {
-		opi_stat_inc(&qp->stats->rx_sync, &qp->stats->rx_bad);
-		dev_kfree_skb_any(skb);
-		return;
-	}
-
-	if (netdev)
-		skb_record_rx_queue(skb, qp->id);
-	else
-		netdev = opi_rep_demux(qp->od, port);
-	if (unlikely(!netdev || !netif_running(netdev))) {
-		opi_stat_inc(&qp->stats->rx_sync, &qp->stats->rx_no_port);
-		dev_kfree_skb_any(skb);
-		return;
-	}
-
-	dev_sw_netstats_rx_add(netdev, skb->len);
-	skb->protocol = eth_type_trans(skb, netdev);
-	napi_gro_receive(&qp->napi, skb);
-}
-
-/*
- * One buffer that the card has filled.  A frame ends with its last buffer; true
- * then.
- */
-static bool opi_rx_buf(struct opi_qp *qp, struct page *page, u32 len,
-		       u16 flags, u32 port)
-{
-	struct opi_qp_stats *stats = qp->stats;
-	bool last = flags & OPI_CQE_F_EOP;
-	struct opi_rq *rq = &qp->rq;
-
-	dma_sync_single_range_for_cpu(&qp->od->pdev->dev,
-				      page_pool_get_dma_addr(page),
-				      OPI_RX_HEADROOM, len,
-				      page_pool_get_dma_dir(rq->pool));
-
-	if (flags & OPI_CQE_F_SOP) {
-		if (unlikely(rq->skb)) {
-			/* The frame before has no end. */
-			opi_stat_inc(&stats->rx_sync, &stats->rx_bad);
-			dev_kfree_skb_any(rq->skb);
-		}
-		rq->skb = opi_rx_head(qp, page, len, last);
-		rq->port = port;
-		rq->drop = !rq->skb;
-		if (unlikely(rq->drop))
-			opi_stat_inc(&stats->rx_sync, &stats->rx_no_memory);
-	} else if (likely(rq->skb) &&
-		   likely(skb_shinfo(rq->skb)->nr_frags < MAX_SKB_FRAGS)) {
-		skb_add_rx_frag(rq->skb, skb_shinfo(rq->skb)->nr_frags, page,
-				OPI_RX_HEADROOM, len, PAGE_SIZE);
-	} else {
-		/* A frame without a beginning, or with too many buffers. */
-		page_pool_put_page(rq->pool, page, len, true);
-		if (!rq->drop)
-			opi_stat_inc(&stats->rx_sync, &stats->rx_bad);
-		rq->drop = true;
-		dev_kfree_skb_any(rq->skb);
-		rq->skb = NULL;
-	}
-
-	if (last) {
-		if (likely(rq->skb))
-			opi_rx_deliver(qp, rq->skb, rq->port);
-		rq->skb = NULL;
-		rq->drop = false;
-	}
-	return last;
-}
-
-/* Take frames out of the completion ring, at most @budget. */
-static int opi_rq_poll(struct opi_qp *qp, int budget)
-{
-	struct opi_rq *rq = &qp->rq;
-	u32 start = rq->next;
-	int frames = 0;
-
-	while (frames < budget && rq->next - start <= rq->mask &&
-	       opi_cq_ready(rq)) {
-		u32 i = rq->next & rq->mask;
-		struct opi_cqe *cqe = &rq->cq[i];
-		struct page *page;
-		u32 len, port;
-		u16 flags;
-
-		/* The rest of the completion is not older than its phase. */
-		dma_rmb();
-		len = le32_to_cpu(READ_ONCE(cqe->len));
-		port = le32_to_cpu(READ_ONCE(cqe->port));
-		flags = le16_to_cpu(READ_ONCE(cqe->flags));
-		if (unlikely(rq->next == rq->tail ||
-			     READ_ONCE(cqe->type) != OPI_CQE_RX ||
-			     le16_to_cpu(READ_ONCE(cqe->id)) != i ||
-			     !len || len > OPI_RX_BUF)) {
-			opi_stat_inc(&qp->stats->rx_sync, &qp->stats->rx_bad);
-			opi_qp_broken(qp);
-			break;
-		}
-		page = rq->pages[i];
-		rq->pages[i] = NULL;
-		WRITE_ONCE(rq->next, rq->next + 1);
-
-		frames += opi_rx_buf(qp, page, len, flags, port);
-	}
-
-	if (rq->next != start)
-		WRITE_ONCE(qp->shadow->cq_head, cpu_to_le32(rq->next));
-	return frames;
+	return opi_rx_ready(rq);
 }
 
 static int opi_poll(struct napi_struct *napi, int budget)
@@ -550,12 +69,14 @@ static int opi_poll(struct napi_struct *napi, int budget)
 	int done = 0;
 
 	if (likely(!READ_ONCE(qp->broken))) {
-		again = opi_sq_poll(qp, budget);
+		again = opi_tx_poll(qp, budget);
 		if (budget) {
 			u32 start = rq->next;
 
-			done = opi_rq_poll(qp, budget);
-			opi_rq_fill(qp, GFP_ATOMIC | __GFP_NOWARN);
+			done = opi_rx_poll(qp, budget);
+			if (rq->mask + 1 - (rq->tail - rq->next) >=
+			    min(OPI_RX_BATCH, (rq->mask + 1) / 4))
+				opi_rx_fill(qp, GFP_ATOMIC | __GFP_NOWARN);
 			/* A ring of parts of frames is work for one poll. */
 			again |= rq->next - start > rq->mask;
 		}
@@ -566,46 +87,33 @@ static int opi_poll(struct napi_struct *napi, int budget)
 		return budget;
 
 	if (napi_complete_done(napi, min(done, budget - 1)) && !qp->broken) {
-		WRITE_ONCE(qp->shadow->cq_arm, cpu_to_le32(rq->next));
-		/* Armed before we look for what came before that. */
-		mb();
-		if (opi_cq_ready(rq))
+		if (READ_ONCE(qp->od->coal.adaptive))
+			opi_coal_sample(qp);
+		if (opi_rx_arm(qp))
 			napi_schedule(napi);
 	}
 	return min(done, budget - 1);
 }
 
-/* ---- Queue pairs ------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------ */
 
 static void opi_qp_free(struct opi_qp *qp)
 {
-	struct opi_dev *od = qp->od;
-	struct device *dev = &od->pdev->dev;
+	struct device *dev = &qp->od->pdev->dev;
 	struct opi_sq *sq = &qp->sq;
 	struct opi_rq *rq = &qp->rq;
 
-	if (sq->bufs) {
-		for (; sq->clean != sq->tail; sq->clean++) {
-			struct opi_tx_buf *buf =
-				&sq->bufs[sq->clean & sq->mask];
-
-			opi_sq_unmap(qp, buf);
-			dev_kfree_skb_any(buf->skb);
-		}
-		kvfree(sq->bufs);
-	}
+	if (sq->bufs)
+		opi_tx_free(qp);
+	kvfree(sq->bufs);
 	if (sq->ring)
 		dma_free_coherent(dev, (sq->mask + 1) * sizeof(*sq->ring),
 				  sq->ring, sq->ring_dma);
 
-	dev_kfree_skb_any(rq->skb);
-	if (rq->pages && rq->pool)
-		for (; rq->next != rq->tail; rq->next++)
-			page_pool_put_full_page(rq->pool,
-						rq->pages[rq->next & rq->mask],
-						false);
-	if (rq->pool)
+	if (rq->pool) {
+		opi_rx_free(qp);
 		page_pool_destroy(rq->pool);
+	}
 	kvfree(rq->pages);
 	if (rq->cq)
 		dma_free_coherent(dev, (rq->mask + 1) * sizeof(*rq->cq),
@@ -619,18 +127,32 @@ static void opi_qp_free(struct opi_qp *qp)
 	kfree(qp);
 }
 
-static struct opi_qp *opi_qp_alloc(struct opi_dev *od, unsigned int id)
+static struct page_pool *opi_rq_pool(struct opi_qp *qp, bool xdp)
 {
-	struct device *dev = &od->pdev->dev;
+	struct device *dev = &qp->od->pdev->dev;
+	struct opi_rq *rq = &qp->rq;
 	struct page_pool_params params = {
 		.flags		= PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
+		.pool_size	= rq->mask + 1,
 		.nid		= dev_to_node(dev),
 		.dev		= dev,
-		.dma_dir	= DMA_FROM_DEVICE,
-		.max_len	= OPI_RX_BUF,
-		.offset		= OPI_RX_HEADROOM,
-		.queue_idx	= id,
+		.napi		= &qp->napi,
+		/* XDP_TX sends out of the same buffers. */
+		.dma_dir	= xdp ? DMA_BIDIRECTIONAL : DMA_FROM_DEVICE,
+		.max_len	= rq->buf_len,
+		.offset		= rq->headroom,
+		.netdev		= qp->sq.netdev,
+		.queue_idx	= qp->id,
 	};
+	struct page_pool *pool = page_pool_create(&params);
+
+	return IS_ERR(pool) ? NULL : pool;
+}
+
+static struct opi_qp *opi_qp_alloc(struct opi_dev *od, unsigned int id,
+				   const struct opi_qp_config *cfg)
+{
+	struct device *dev = &od->pdev->dev;
 	struct opi_qp *qp;
 	struct opi_sq *sq;
 	struct opi_rq *rq;
@@ -644,13 +166,17 @@ static struct opi_qp *opi_qp_alloc(struct opi_dev *od, unsigned int id)
 	qp->od = od;
 	qp->id = id;
 	qp->stats = &od->qp_stats[id];
+	/* Vector 0 has enough to do, if there is another. */
+	qp->eq = od->n_eqs > 1 ? 1 + id % (od->n_eqs - 1) : 0;
 	spin_lock_init(&sq->lock);
-	sq->mask = BIT(min(OPI_SQ_ORDER, od->max_order)) - 1;
-	rq->mask = BIT(min(OPI_RQ_ORDER, od->max_order)) - 1;
-	if (!opi_is_dpu(od)) {
+	sq->mask = BIT(cfg->sq_order) - 1;
+	sq->max_segs = min3(od->max_segs, MAX_SKB_FRAGS + 1U, sq->mask);
+	rq->mask = BIT(cfg->rq_order) - 1;
+	rq->headroom = cfg->xdp ? XDP_PACKET_HEADROOM : OPI_RX_HEADROOM;
+	rq->buf_len = OPI_RX_BUF(rq->headroom);
+	if (!opi_is_dpu(od))
 		sq->netdev = od->napi_dev;
-		params.netdev = od->napi_dev;
-	}
+	opi_coal_init(qp);
 
 	qp->shadow = dma_alloc_coherent(dev, sizeof(*qp->shadow),
 					&qp->shadow_dma, GFP_KERNEL);
@@ -666,27 +192,64 @@ static struct opi_qp *opi_qp_alloc(struct opi_dev *od, unsigned int id)
 	    !rq->pages)
 		goto err_free;
 
-	params.pool_size = rq->mask + 1;
-	params.napi = &qp->napi;
-	rq->pool = page_pool_create(&params);
-	if (IS_ERR(rq->pool)) {
-		rq->pool = NULL;
-		goto err_free;
-	}
+	/* Before the pool, which wants a NAPI that is disabled. */
+	netif_napi_add(od->napi_dev, &qp->napi, opi_poll);
+	netif_napi_set_irq(&qp->napi, od->eqs[qp->eq].irq);
+	rq->pool = opi_rq_pool(qp, cfg->xdp);
+	if (!rq->pool)
+		goto err_napi;
 	return qp;
 
+err_napi:
+	netif_napi_del(&qp->napi);
 err_free:
 	opi_qp_free(qp);
 	return NULL;
 }
 
-/* Look at it no more; the memory stays. */
+/* ---- Beginning and end ------------------------------------------------- */
+
+/* What the stack is told of a queue pair that is not shared. */
+static int opi_qp_attach(struct opi_qp *qp)
+{
+	struct net_device *netdev = qp->sq.netdev;
+	struct opi_rq *rq = &qp->rq;
+	int err;
+
+	if (!netdev)
+		return 0;
+
+	err = xdp_rxq_info_reg(&rq->xdp_rxq, netdev, qp->id, qp->napi.napi_id);
+	if (err)
+		return err;
+	err = xdp_rxq_info_reg_mem_model(&rq->xdp_rxq, MEM_TYPE_PAGE_POOL,
+					 rq->pool);
+	if (err) {
+		xdp_rxq_info_unreg(&rq->xdp_rxq);
+		return err;
+	}
+	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_RX, &qp->napi);
+	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_TX, &qp->napi);
+	return 0;
+}
+
+static void opi_qp_detach(struct opi_qp *qp)
+{
+	struct net_device *netdev = qp->sq.netdev;
+
+	if (!netdev)
+		return;
+	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_TX, NULL);
+	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_RX, NULL);
+	xdp_rxq_info_unreg(&qp->rq.xdp_rxq);
+}
+
+/* Look at it no more; the memory stays.  Nobody finds it any more. */
 static void opi_qp_disable(struct opi_qp *qp)
 {
-	RCU_INIT_POINTER(qp->od->qps[qp->id], NULL);
-	/* No one sends to it, and no interrupt schedules it. */
-	synchronize_net();
 	napi_disable(&qp->napi);
+	opi_coal_stop(qp);
+	opi_qp_detach(qp);
 	page_pool_disable_direct_recycling(qp->rq.pool);
 	netif_napi_del(&qp->napi);
 	if (qp->sq.netdev)
@@ -700,18 +263,7 @@ static void opi_qp_disable(struct opi_qp *qp)
  */
 static void opi_qp_bury(struct opi_qp *qp)
 {
-	struct opi_sq *sq = &qp->sq;
-	u32 i;
-
-	for (i = sq->clean; i != sq->tail; i++) {
-		struct sk_buff *skb = sq->bufs[i & sq->mask].skb;
-
-		if (skb) {
-			skb_orphan(skb);
-			skb_dst_drop(skb);
-			nf_reset_ct(skb);
-		}
-	}
+	opi_tx_bury(qp);
 	list_add_tail(&qp->dead, &qp->od->dead_qps);
 }
 
@@ -737,15 +289,19 @@ static int opi_qp_destroy(struct opi_qp *qp)
 	return err;
 }
 
-static int opi_qp_create(struct opi_dev *od, unsigned int id)
+/* Free what was allocated and never given to the card. */
+static void opi_qp_discard(struct opi_qp *qp)
 {
-	struct opi_cmd cmd = {};
-	struct opi_qp *qp;
-	int err;
+	netif_napi_del(&qp->napi);
+	opi_qp_free(qp);
+}
 
-	qp = opi_qp_alloc(od, id);
-	if (!qp)
-		return -ENOMEM;
+/* Give an allocated queue pair to the card; takes it over in any event. */
+static int opi_qp_run(struct opi_qp *qp)
+{
+	struct opi_dev *od = qp->od;
+	struct opi_cmd cmd = {};
+	int err;
 
 	cmd.u.qp.sq = cpu_to_le64(qp->sq.ring_dma);
 	cmd.u.qp.rq = cpu_to_le64(qp->rq.ring_dma);
@@ -754,12 +310,16 @@ static int opi_qp_create(struct opi_dev *od, unsigned int id)
 	cmd.u.qp.sq_order = ilog2(qp->sq.mask + 1);
 	cmd.u.qp.rq_order = ilog2(qp->rq.mask + 1);
 	cmd.u.qp.cq_order = ilog2(qp->rq.mask + 1);
-	/* Vector 0 has enough to do, if there is another. */
-	cmd.u.qp.eq = cpu_to_le16((id + 1) % od->n_eqs);
+	cmd.u.qp.eq = cpu_to_le16(qp->eq);
 
-	netif_napi_add(od->napi_dev, &qp->napi, opi_poll);
-	err = opi_cmd_qp_create(od, id, &cmd);
+	err = opi_qp_attach(qp);
 	if (err) {
+		opi_qp_discard(qp);
+		return err;
+	}
+	err = opi_cmd_qp_create(od, qp->id, &cmd);
+	if (err) {
+		opi_qp_detach(qp);
 		netif_napi_del(&qp->napi);
 		/* Unless the card said no, it may have made it. */
 		if (err == -ETIMEDOUT || opi_no_service(err))
@@ -769,10 +329,10 @@ static int opi_qp_create(struct opi_dev *od, unsigned int id)
 		return err;
 	}
 
-	opi_rq_fill(qp, GFP_KERNEL);
+	opi_rx_fill(qp, GFP_KERNEL);
 	napi_enable(&qp->napi);
-	rcu_assign_pointer(od->qps[id], qp);
-	opi_sq_wake(qp);
+	rcu_assign_pointer(od->qps[qp->id], qp);
+	opi_tx_wake(qp);
 
 	/* What was told before NAPI could hear it. */
 	local_bh_disable();
@@ -781,53 +341,62 @@ static int opi_qp_create(struct opi_dev *od, unsigned int id)
 	return 0;
 }
 
+static int opi_qp_create(struct opi_dev *od, unsigned int id)
+{
+	struct opi_qp *qp = opi_qp_alloc(od, id, &od->cfg);
+
+	return qp ? opi_qp_run(qp) : -ENOMEM;
+}
+
 /**
- * opi_txrx_start - make the queue pairs, if a netdev is open
+ * opi_qps_start - make the queue pairs, if a netdev is open
  * @od:		the device; its admin queue runs
  *
  * Context: rtnl held, may sleep.
  * Return: 0 or a negative errno; then there are none.
  */
-int opi_txrx_start(struct opi_dev *od)
+int opi_qps_start(struct opi_dev *od)
 {
 	unsigned int i;
-	int err;
+	int err = 0;
 
 	ASSERT_RTNL();
 	if (!od->qp_users)
 		return 0;
 
-	for (i = 0; i < od->n_qps; i++) {
+	for (i = 0; i < od->cfg.n_qps && !err; i++)
 		err = opi_qp_create(od, i);
-		if (err) {
-			opi_txrx_stop(od);
-			return err;
-		}
-	}
-	return 0;
+	if (!err)
+		err = opi_rss_apply(od);
+	if (err)
+		opi_qps_stop(od);
+	return err;
 }
 
 /**
- * opi_txrx_stop - end the queue pairs
+ * opi_qps_stop - end the queue pairs
  * @od:		the device, in whatever state
  *
  * Context: rtnl held, may sleep.
  */
-void opi_txrx_stop(struct opi_dev *od)
+void opi_qps_stop(struct opi_dev *od)
 {
+	struct opi_qp *qps[OPI_MAX_QPS];
 	unsigned int i;
 
 	ASSERT_RTNL();
-	for (i = 0; i < od->n_qps; i++) {
-		struct opi_qp *qp = rtnl_dereference(od->qps[i]);
-
-		if (qp)
-			opi_qp_destroy(qp);
-	}
+	for (i = 0; i < OPI_MAX_QPS; i++)
+		qps[i] = rcu_replace_pointer(od->qps[i], NULL,
+					     lockdep_rtnl_is_held());
+	/* No one sends to them, and no interrupt schedules them. */
+	synchronize_net();
+	for (i = 0; i < OPI_MAX_QPS; i++)
+		if (qps[i])
+			opi_qp_destroy(qps[i]);
 }
 
 /**
- * opi_txrx_get - a netdev is opened
+ * opi_qps_get - a netdev is opened
  * @od:		the device, in whatever state
  *
  * The first one makes the queue pairs.  While the device has no service this
@@ -836,13 +405,13 @@ void opi_txrx_stop(struct opi_dev *od)
  * Context: rtnl held, may sleep.
  * Return: 0 or a negative errno; then the netdev does not count as a user.
  */
-int opi_txrx_get(struct opi_dev *od)
+int opi_qps_get(struct opi_dev *od)
 {
 	int err = 0;
 
 	ASSERT_RTNL();
 	if (!od->qp_users++ && od->net_up)
-		err = opi_txrx_start(od);
+		err = opi_qps_start(od);
 	if (opi_no_service(err)) {
 		/* If it is not ending already, see to it that it is brought back. */
 		opi_dev_queue_reset(od);
@@ -854,25 +423,167 @@ int opi_txrx_get(struct opi_dev *od)
 }
 
 /**
- * opi_txrx_put - a netdev is closed
+ * opi_qps_put - a netdev is closed
  * @od:		the device, in whatever state
  *
  * Context: rtnl held, may sleep.
  */
-void opi_txrx_put(struct opi_dev *od)
+void opi_qps_put(struct opi_dev *od)
 {
 	ASSERT_RTNL();
 	if (!--od->qp_users)
-		opi_txrx_stop(od);
+		opi_qps_stop(od);
+}
+
+/* ---- Other numbers and sizes ------------------------------------------- */
+
+/* Nobody sends while there are no queue pairs, and nothing is dropped. */
+static void opi_qps_pause(struct opi_dev *od)
+{
+	struct opi_port *port;
+	unsigned long id;
+
+	xa_for_each(&od->ports, id, port)
+		if (netif_running(port->netdev))
+			netif_tx_disable(port->netdev);
+}
+
+static void opi_qps_resume(struct opi_dev *od)
+{
+	struct opi_port *port;
+	unsigned long id;
+
+	xa_for_each(&od->ports, id, port)
+		if (netif_running(port->netdev))
+			netif_tx_wake_all_queues(port->netdev);
+}
+
+/* Have the stack and the card know of od->cfg. */
+static int opi_qps_configure(struct opi_dev *od, bool xdp_changed)
+{
+	struct opi_port *port;
+	unsigned long id;
+	int err;
+
+	opi_rss_fit(od);
+	xa_for_each(&od->ports, id, port) {
+		err = opi_netdev_set_queues(port->netdev);
+		if (err)
+			return err;
+		if (xdp_changed && od->net_up && netif_running(port->netdev)) {
+			err = opi_port_set_rx(port, port->netdev->features);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
 }
 
 /**
- * opi_txrx_free_dead - free what the card may have been using
+ * opi_qps_limit - have no more queue pairs than the card has room for
+ * @od:		the device, without queue pairs; the card's limits are known
+ *
+ * The first time this chooses how many there are: as many as CPUs.
+ *
+ * Context: rtnl not held, may sleep.
+ * Return: 0 or a negative errno.
+ */
+int opi_qps_limit(struct opi_dev *od)
+{
+	struct opi_qp_config *cfg = &od->cfg;
+	int err;
+
+	rtnl_lock();
+	cfg->n_qps = min(cfg->n_qps ?: num_online_cpus(), od->max_qps);
+	cfg->sq_order = min(cfg->sq_order, od->max_order);
+	cfg->rq_order = min(cfg->rq_order, od->max_order);
+	err = opi_qps_configure(od, false);
+	rtnl_unlock();
+	return err;
+}
+
+/**
+ * opi_qps_reconfigure - other queue pairs
+ * @od:		the device, in whatever state
+ * @cfg:	how they shall be, checked
+ * @extack:	gets the reason of a failure
+ *
+ * Memory is allocated first; if the card refuses then, there are queue pairs as
+ * there were before.  Without service the new ones are made when there is.
+ *
+ * Context: rtnl held, may sleep.
+ * Return: 0 or a negative errno; nothing has changed then.
+ */
+int opi_qps_reconfigure(struct opi_dev *od, const struct opi_qp_config *cfg,
+			struct netlink_ext_ack *extack)
+{
+	bool running = od->net_up && od->qp_users, xdp = cfg->xdp != od->cfg.xdp;
+	struct opi_qp_config old = od->cfg;
+	struct opi_qp **fresh;
+	unsigned int i;
+	int err = 0;
+
+	ASSERT_RTNL();
+
+	fresh = kcalloc(cfg->n_qps, sizeof(*fresh), GFP_KERNEL);
+	for (i = 0; fresh && running && i < cfg->n_qps; i++) {
+		fresh[i] = opi_qp_alloc(od, i, cfg);
+		if (!fresh[i])
+			break;
+	}
+	if (!fresh || (running && i < cfg->n_qps)) {
+		NL_SET_ERR_MSG_MOD(extack, "no memory for the rings");
+		err = -ENOMEM;
+		goto out_free;
+	}
+
+	if (running) {
+		opi_qps_pause(od);
+		opi_qps_stop(od);
+	}
+	od->cfg = *cfg;
+	err = opi_qps_configure(od, xdp);
+	for (i = 0; running && i < cfg->n_qps && !err; i++) {
+		err = opi_qp_run(fresh[i]);
+		fresh[i] = NULL;
+	}
+	if (running && !err)
+		err = opi_rss_apply(od);
+
+	if (opi_no_service(err)) {
+		/* Part of its going; if it does not go, it is brought back. */
+		opi_dev_queue_reset(od);
+		err = 0;
+	}
+	if (err) {
+		NL_SET_ERR_MSG_MOD(extack,
+				   "the queue pairs do not start; they are as before");
+		opi_qps_stop(od);
+		od->cfg = old;
+		if (opi_qps_configure(od, xdp) ||
+		    (running && opi_qps_start(od)))
+			opi_dev_queue_reset(od);
+	}
+	if (running)
+		opi_qps_resume(od);
+
+out_free:
+	for (i = 0; fresh && i < cfg->n_qps; i++)
+		if (fresh[i])
+			opi_qp_discard(fresh[i]);
+	kfree(fresh);
+	return err;
+}
+
+/* ---- When something goes wrong ----------------------------------------- */
+
+/**
+ * opi_qps_free_dead - free what the card may have been using
  * @od:		the device, that has been reset or can do no DMA any more
  *
  * Context: rtnl held, may sleep.
  */
-void opi_txrx_free_dead(struct opi_dev *od)
+void opi_qps_free_dead(struct opi_dev *od)
 {
 	struct opi_qp *qp, *tmp;
 
@@ -884,27 +595,32 @@ void opi_txrx_free_dead(struct opi_dev *od)
 }
 
 /**
- * opi_txrx_restart - make a queue pair anew
+ * opi_qp_restart - make a queue pair anew
  * @od:		the device
- * @id:		queue pair
+ * @id:		queue pair, below OPI_MAX_QPS
  *
  * If that fails, the whole device is reset.
  *
  * Context: rtnl held, may sleep.
+ * Return: 0 or a negative errno.
  */
-void opi_txrx_restart(struct opi_dev *od, unsigned int id)
+int opi_qp_restart(struct opi_dev *od, unsigned int id)
 {
 	struct opi_qp *qp = rtnl_dereference(od->qps[id]);
 	int err;
 
 	ASSERT_RTNL();
 	if (!od->net_up || !qp)
-		return;
+		return 0;
 
 	qp->stats->restarts++;
+	RCU_INIT_POINTER(od->qps[id], NULL);
+	/* No one sends to it, and no interrupt schedules it. */
+	synchronize_net();
 	/* If it does not end, it cannot begin either. */
-	if (opi_qp_destroy(qp))
-		return;
+	err = opi_qp_destroy(qp);
+	if (err)
+		return err;
 
 	err = opi_qp_create(od, id);
 	if (err) {
@@ -912,22 +628,23 @@ void opi_txrx_restart(struct opi_dev *od, unsigned int id)
 			 id, ERR_PTR(err));
 		opi_dev_queue_reset(od);
 	}
+	return err;
 }
 
 /**
- * opi_txrx_flush - wait until NAPI holds no frame that it had before
+ * opi_qps_flush - wait until NAPI holds no frame that it had before
  * @od:		the device
  *
  * For a netdev that is about to go while others use the same queue pairs.
  *
  * Context: rtnl held, may sleep.
  */
-void opi_txrx_flush(struct opi_dev *od)
+void opi_qps_flush(struct opi_dev *od)
 {
 	unsigned int i;
 
 	ASSERT_RTNL();
-	for (i = 0; i < od->n_qps; i++) {
+	for (i = 0; i < od->cfg.n_qps; i++) {
 		struct opi_qp *qp = rtnl_dereference(od->qps[i]);
 
 		if (!qp)
@@ -941,7 +658,7 @@ void opi_txrx_flush(struct opi_dev *od)
 }
 
 /**
- * opi_txrx_poke - look for work that no interrupt has told of
+ * opi_qps_poke - look for work that no interrupt has told of
  * @od:		the device
  *
  * To be called each second: buffers for which there was no memory, and, if the
@@ -949,11 +666,11 @@ void opi_txrx_flush(struct opi_dev *od)
  *
  * Context: process.
  */
-void opi_txrx_poke(struct opi_dev *od)
+void opi_qps_poke(struct opi_dev *od)
 {
 	unsigned int i;
 
-	for (i = 0; i < od->n_qps; i++) {
+	for (i = 0; i < OPI_MAX_QPS; i++) {
 		struct opi_qp *qp;
 		bool work, still;
 		u32 next, clean;
@@ -963,7 +680,7 @@ void opi_txrx_poke(struct opi_dev *od)
 		if (qp && !READ_ONCE(qp->broken)) {
 			next = READ_ONCE(qp->rq.next);
 			clean = READ_ONCE(qp->sq.clean);
-			work = opi_cq_ready(&qp->rq) ||
+			work = opi_rx_ready(&qp->rq) ||
 			       clean !=
 			       le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
 			work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state);
@@ -982,42 +699,48 @@ void opi_txrx_poke(struct opi_dev *od)
 }
 
 /**
- * opi_txrx_event - a notification of a queue pair
+ * opi_qp_event - a notification of a queue pair
  * @od:		the device
  * @id:		queue pair, as the card says
  *
  * Context: any.
  * Return: whether there is such a queue pair.
  */
-bool opi_txrx_event(struct opi_dev *od, unsigned int id)
+bool opi_qp_event(struct opi_dev *od, unsigned int id)
 {
 	struct opi_qp *qp = NULL;
 
 	rcu_read_lock();
-	if (id < od->n_qps)
+	if (id < OPI_MAX_QPS)
 		qp = rcu_dereference(od->qps[id]);
-	if (qp)
+	if (qp) {
+		qp->events++;
 		napi_schedule(&qp->napi);
+	}
 	rcu_read_unlock();
 	return qp;
 }
 
 /**
- * opi_txrx_init - allocate what outlives queue pairs
+ * opi_qps_init - allocate what outlives queue pairs
  * @od:		the device
  *
- * Return: 0 or -ENOMEM; what was allocated then is freed by opi_txrx_exit().
+ * Return: 0 or -ENOMEM; what was allocated then is freed by opi_qps_exit().
  */
-int opi_txrx_init(struct opi_dev *od)
+int opi_qps_init(struct opi_dev *od)
 {
 	unsigned int i;
 
 	INIT_LIST_HEAD(&od->dead_qps);
-	od->qps = kcalloc(od->n_qps, sizeof(*od->qps), GFP_KERNEL);
-	od->qp_stats = kcalloc(od->n_qps, sizeof(*od->qp_stats), GFP_KERNEL);
-	if (!od->qps || !od->qp_stats)
+	od->cfg.sq_order = OPI_SQ_ORDER;
+	od->cfg.rq_order = OPI_RQ_ORDER;
+	od->coal.frames = 1;
+	opi_rss_init(od);
+
+	od->qp_stats = kvcalloc(OPI_MAX_QPS, sizeof(*od->qp_stats), GFP_KERNEL);
+	if (!od->qp_stats)
 		return -ENOMEM;
-	for (i = 0; i < od->n_qps; i++) {
+	for (i = 0; i < OPI_MAX_QPS; i++) {
 		u64_stats_init(&od->qp_stats[i].tx_sync);
 		u64_stats_init(&od->qp_stats[i].rx_sync);
 	}
@@ -1031,13 +754,12 @@ int opi_txrx_init(struct opi_dev *od)
 }
 
 /**
- * opi_txrx_exit - free what outlives queue pairs
+ * opi_qps_exit - free what outlives queue pairs
  * @od:		the device; there are no queue pairs, and no netdevs
  */
-void opi_txrx_exit(struct opi_dev *od)
+void opi_qps_exit(struct opi_dev *od)
 {
 	if (opi_is_dpu(od) && od->napi_dev)
 		free_netdev(od->napi_dev);
-	kfree(od->qp_stats);
-	kfree(od->qps);
+	kvfree(od->qp_stats);
 }
