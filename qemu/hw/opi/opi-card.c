@@ -490,6 +490,8 @@ static const Property opi_card_props[] = {
     DEFINE_PROP_BOOL("trust", OpiCard, trust, true),
     DEFINE_PROP_UINT32("time-scale", OpiCard, time_scale, 1),
     DEFINE_PROP_UINT32("max-qps", OpiCard, max_qps, 16),
+    /* Fewer than the card has: what drivers do without is tested so. */
+    DEFINE_PROP_UINT64("caps", OpiCard, caps, OPI_CAPS),
 };
 
 /* Faults that are counted: "fault-NAME" host PF, "fault-soc-NAME" DPU. */
@@ -555,16 +557,22 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
         error_setg(errp, "time-scale must be 1 to 1000");
         return;
     }
+    if (c->caps & ~OPI_CAPS) {
+        error_setg(errp, "caps has bits of capabilities that there are not");
+        return;
+    }
     if (!opi_card_parse_mode(c, errp)) {
         return;
     }
     c->trusted_pf = c->trust;
     QTAILQ_INIT(&c->pending);
     QTAILQ_INIT(&c->moved);
-    c->bounce = g_malloc(OPI_FRAME_MAX);
+    c->bounce = g_malloc(OPI_TAG_LEN + OPI_FRAME_MAX);
     opi_fn_init(&c->host, c, OPI_ROLE_HOST_PF, &opi_fn_pci_ops);
     opi_fn_init(&c->dpu, c, OPI_ROLE_DPU, &opi_fn_link_ops);
     opi_eswitch_init(c);
+    opi_rx_reset(&c->host);
+    opi_rx_reset(&c->dpu);
     opi_card_boot_block(c);
 
     if (!opi_link_card_realize(c, errp)) {

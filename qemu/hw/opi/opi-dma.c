@@ -195,17 +195,92 @@ bool opi_dma_fetch(OpiFn *fn, uint64_t ring, uint32_t order, uint32_t idx,
             fn->ops->read(fn, ring, buf + upto * size, (n - upto) * size));
 }
 
-bool opi_dma_gather(OpiFrame *f, uint8_t *buf)
+/* What is not set here the caller sets; the buffers need not be cleared. */
+void opi_frame_init(OpiFrame *f, OpiCard *c, OpiFn *sender)
 {
+    f->card = c;
+    f->fn = sender;
+    f->len = 0;
+    f->port = 0;
+    f->meta = (OpiMeta) { 0 };
+    f->npieces = 0;
+    f->head = NULL;
+    f->head_len = 0;
+}
+
+static bool opi_piece_read(OpiFn *fn, const OpiPiece *p, uint32_t off,
+                           uint8_t *buf, uint32_t len)
+{
+    if (p->data) {
+        memcpy(buf, p->data + off, len);
+        return true;
+    }
+    return fn->ops->read(fn, p->addr + off, buf, len);
+}
+
+bool opi_frame_peek(OpiFrame *f, uint32_t want)
+{
+    uint32_t have = 0, n = MIN(f->len, OPI_HEAD_MAX);
+    uint8_t *head = f->head_buf + OPI_TAG_LEN;
     unsigned i;
 
-    for (i = 0; i < f->nsegs; i++) {
-        if (!f->fn->ops->read(f->fn, f->seg[i].addr, buf, f->seg[i].len)) {
+    if (f->head_len >= MIN(want, f->len)) {
+        return true;
+    }
+    for (i = 0; have < n; i++) {
+        uint32_t len = MIN(f->piece[i].len, n - have);
+
+        if (!opi_piece_read(f->fn, &f->piece[i], 0, head + have, len)) {
             return false;
         }
-        buf += f->seg[i].len;
+        have += len;
+        if (len < f->piece[i].len) {
+            f->piece[i].len -= len;
+            f->piece[i].addr += len;
+            if (f->piece[i].data) {
+                f->piece[i].data += len;
+            }
+            break;
+        }
     }
+    /* The first @i pieces are in the head now. */
+    memmove(&f->piece[1], &f->piece[i], (f->npieces - i) * sizeof(f->piece[0]));
+    f->npieces -= i;
+    f->npieces++;
+    f->piece[0] = (OpiPiece) { .data = head, .len = n };
+    f->head = head;
+    f->head_len = n;
     return true;
+}
+
+bool opi_frame_gather(OpiFrame *f, OpiCard *c)
+{
+    uint8_t *start = c->bounce + OPI_TAG_LEN, *p = start;
+    unsigned i;
+
+    if (f->head_len == f->len && f->head != f->head_buf) {
+        return true;
+    }
+    for (i = 0; i < f->npieces; i++) {
+        if (!opi_piece_read(f->fn, &f->piece[i], 0, p, f->piece[i].len)) {
+            return false;
+        }
+        p += f->piece[i].len;
+    }
+    f->npieces = 1;
+    f->piece[0] = (OpiPiece) { .data = start, .len = f->len };
+    f->head = start;
+    f->head_len = f->len;
+    return true;
+}
+
+void opi_frame_head_moved(OpiFrame *f, uint8_t *head, int by)
+{
+    f->head = head;
+    f->head_len += by;
+    f->len += by;
+    f->piece[0].data = head;
+    f->piece[0].len += by;
 }
 
 /*
@@ -241,27 +316,27 @@ static bool opi_dma_piece(OpiFn *to, uint64_t dst, OpiFn *from, uint64_t src,
     return to->ops->write(to, dst, p, len);
 }
 
-bool opi_dma_copy(OpiFn *to, uint64_t addr, const OpiFrame *f, uint32_t off,
+bool opi_dma_copy(OpiFn *to, uint64_t addr, const OpiFrame *f, OpiCursor *at,
                   uint32_t len, bool *sender)
 {
-    unsigned i;
+    while (len) {
+        const OpiPiece *p = &f->piece[at->piece];
+        uint32_t n = MIN(p->len - at->off, len);
 
-    if (f->data) {
-        *sender = false;
-        return to->ops->write(to, addr, f->data + off, len);
-    }
-    for (i = 0; i < f->nsegs && len; i++) {
-        uint32_t n = f->seg[i].len;
-
-        if (off >= n) {
-            off -= n;
-            continue;
-        }
-        n = MIN(n - off, len);
-        if (!opi_dma_piece(to, addr, f->fn, f->seg[i].addr + off, n, sender)) {
+        if (p->data) {
+            *sender = false;
+            if (!to->ops->write(to, addr, p->data + at->off, n)) {
+                return false;
+            }
+        } else if (!opi_dma_piece(to, addr, f->fn, p->addr + at->off, n,
+                                  sender)) {
             return false;
         }
-        off = 0;
+        at->off += n;
+        if (at->off == p->len) {
+            at->piece++;
+            at->off = 0;
+        }
         addr += n;
         len -= n;
     }

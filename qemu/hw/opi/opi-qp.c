@@ -192,7 +192,45 @@ typedef enum {
     FRAME_MALFORMED,
 } OpiParse;
 
-/* One frame from the descriptors in front; @f->nsegs of them are its own. */
+static uint16_t opi_txd_flags(const OpiCard *c)
+{
+    return OPI_TXD_F_SOP | OPI_TXD_F_EOP |
+           (c->caps & OPI_CAP_TX_CSUM ? OPI_TXD_F_CSUM | OPI_TXD_F_CSUM_VALID
+                                      : 0) |
+           (c->caps & OPI_CAP_VLAN ? OPI_TXD_F_VLAN : 0);
+}
+
+/* What no flag or type asks for is not taken over. */
+static bool opi_qp_parse_meta(const OpiCard *c, const struct opi_txd *d,
+                              OpiMeta *m)
+{
+    m->flags = le16_to_cpu(d->flags) & ~(OPI_TXD_F_SOP | OPI_TXD_F_EOP);
+    if (m->flags & OPI_TXD_F_CSUM) {
+        m->csum_start = le16_to_cpu(d->csum_start);
+        m->csum_offset = le16_to_cpu(d->csum_offset);
+    }
+    if (m->flags & OPI_TXD_F_VLAN) {
+        m->vlan_tci = le16_to_cpu(d->vlan_tci);
+    }
+    if (d->gso_type == OPI_GSO_NONE) {
+        return true;
+    }
+    m->gso_type = d->gso_type;
+    m->gso_size = le16_to_cpu(d->gso_size);
+    m->hdr_len = le16_to_cpu(d->hdr_len);
+    switch (d->gso_type) {
+    case OPI_GSO_TCPV4:
+    case OPI_GSO_TCPV4 | OPI_GSO_ECN:
+    case OPI_GSO_TCPV6:
+    case OPI_GSO_TCPV6 | OPI_GSO_ECN:
+    case OPI_GSO_UDP_L4:
+        return c->caps & OPI_CAP_GSO;
+    default:
+        return false;
+    }
+}
+
+/* One frame from the descriptors in front; @nsegs of them are its own. */
 static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
                              OpiFrame *f, OpiPort **port)
 {
@@ -212,31 +250,29 @@ static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
     if (!*port) {
         return FRAME_MALFORMED;
     }
-    f->fn = fn;
-    f->data = NULL;
-    f->len = 0;
-    f->nsegs = nsegs;
+    opi_frame_init(f, fn->card, fn);
+    f->npieces = nsegs;
     for (i = 0; i < MIN(n, nsegs); i++) {
         const struct opi_txd *d = &txd[i];
         uint16_t want = (i == 0 ? OPI_TXD_F_SOP : 0) |
                         (i == nsegs - 1 ? OPI_TXD_F_EOP : 0);
+        uint16_t flags = le16_to_cpu(d->flags);
         uint32_t len = le32_to_cpu(d->len);
 
-        /*
-         * No other flag and no metadata has a meaning here: the card has none
-         * of the capabilities.  Only the first segment says how many there are.
-         */
-        if (le16_to_cpu(d->flags) != want || !len || len > UINT16_MAX ||
-            d->gso_type || d->gso_size || d->hdr_len || d->csum_start ||
-            d->csum_offset || d->vlan_tci || d->rsvd ||
-            (i && d->nsegs)) {
+        /* Only the first segment says how many there are. */
+        if ((flags & (OPI_TXD_F_SOP | OPI_TXD_F_EOP)) != want ||
+            (flags & ~opi_txd_flags(fn->card)) || !len || len > UINT16_MAX ||
+            d->rsvd || (i && d->nsegs)) {
             return FRAME_MALFORMED;
         }
-        f->seg[i].addr = le64_to_cpu(d->addr);
-        f->seg[i].len = len;
+        f->piece[i] = (OpiPiece) { .addr = le64_to_cpu(d->addr), .len = len };
         f->len += len;
     }
-    return n < nsegs ? FRAME_PARTIAL : FRAME_OK;
+    if (n < nsegs) {
+        return FRAME_PARTIAL;
+    }
+    return opi_qp_parse_meta(fn->card, &txd[0], &f->meta) ? FRAME_OK
+                                                         : FRAME_MALFORMED;
 }
 
 bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
@@ -295,6 +331,9 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             OpiPort *port = NULL;
             OpiFrame f;
             OpiParse parsed = opi_qp_parse(qp, &txd[used], n - used, &f, &port);
+            unsigned nsegs = txd[used].nsegs;
+            uint32_t len;
+            OpiSend sent;
 
             if (parsed == FRAME_MALFORMED) {
                 opi_qp_fail(qp, OPI_QP_ERR_TXD);
@@ -305,16 +344,23 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
                 partial = used == 0;
                 break;
             }
-            if (!opi_eswitch_send(fn, port, &f)) {
+            len = f.len;
+            sent = opi_eswitch_send(fn, port, &f, &qp->cut, descs);
+            if (sent == OPI_SEND_FAULT) {
                 opi_qp_fail(qp, OPI_QP_ERR_DMA);
                 return false;
             }
             if (qp->state != OPI_QP_RUNNING) {
                 return false;
             }
-            used += f.nsegs;
-            *descs -= f.nsegs;
-            *bytes -= f.len;
+            if (sent == OPI_SEND_MORE) {
+                /* The budget is used up: the frame goes on in the next pass. */
+                break;
+            }
+            qp->cut = 0;
+            used += nsegs;
+            *descs -= nsegs;
+            *bytes -= len;
         }
         if (used) {
             uint32_t head = qp->sq_head += used;
@@ -460,15 +506,44 @@ OpiQp *opi_qp_receiver(OpiFn *fn)
     return NULL;
 }
 
-OpiRxResult opi_qp_receive(OpiFn *fn, const OpiFrame *f)
+/* What the first completion of a frame says besides its length. */
+static void opi_qp_describe(const OpiCard *c, const OpiFrame *f,
+                            struct opi_cqe *cqe)
 {
-    OpiQp *qp = opi_qp_receiver(fn);
+    const OpiMeta *m = &f->meta;
+    uint16_t flags = OPI_CQE_F_SOP;
+
+    if (m->flags & OPI_TXD_F_CSUM) {
+        flags |= OPI_CQE_F_CSUM_PARTIAL;
+        cqe->csum_start = cpu_to_le16(m->csum_start);
+        cqe->csum_offset = cpu_to_le16(m->csum_offset);
+    }
+    if ((m->flags & OPI_TXD_F_CSUM_VALID) && (c->caps & OPI_CAP_RX_CSUM)) {
+        flags |= OPI_CQE_F_CSUM_VALID;
+    }
+    if (m->flags & OPI_TXD_F_VLAN) {
+        flags |= OPI_CQE_F_VLAN;
+        cqe->vlan_tci = cpu_to_le16(m->vlan_tci);
+    }
+    cqe->flags |= cpu_to_le16(flags);
+    cqe->gso_type = m->gso_type;
+    cqe->gso_size = cpu_to_le16(m->gso_size);
+    cqe->hdr_len = cpu_to_le16(m->hdr_len);
+    cqe->hash = cpu_to_le32(m->hash);
+    cqe->hash_type = m->hash_type;
+    cqe->port = cpu_to_le32(f->port);
+}
+
+OpiRxResult opi_qp_receive(OpiQp *qp, const OpiFrame *f)
+{
+    OpiFn *fn = qp->fn;
     struct opi_cqe cqe[OPI_SEGS_MAX];
     uint64_t addr[OPI_SEGS_MAX];
     uint32_t posted = 0, room = 0, off = 0;
+    OpiCursor at = { 0 };
     unsigned n = 0, i;
 
-    if (!qp) {
+    if (!qp->used || qp->state != OPI_QP_RUNNING) {
         return OPI_RX_NO_QUEUE;
     }
     while (off < f->len) {
@@ -503,23 +578,21 @@ OpiRxResult opi_qp_receive(OpiFn *fn, const OpiFrame *f)
     if (room < n) {
         return OPI_RX_NO_BUFFER;
     }
-    cqe[0].flags = cpu_to_le16(OPI_CQE_F_SOP);
-    cqe[n - 1].flags |= cpu_to_le16(OPI_CQE_F_EOP);
-    cqe[0].port = cpu_to_le32(f->port);
+    cqe[n - 1].flags = cpu_to_le16(OPI_CQE_F_EOP);
+    opi_qp_describe(fn->card, f, &cqe[0]);
     cqe[0].nbufs = n;
 
-    for (i = 0, off = 0; i < n; i++) {
-        uint32_t len = le32_to_cpu(cqe[i].len);
+    for (i = 0; i < n; i++) {
         bool sender;
 
-        if (!opi_dma_copy(fn, addr[i], f, off, len, &sender)) {
+        if (!opi_dma_copy(fn, addr[i], f, &at, le32_to_cpu(cqe[i].len),
+                          &sender)) {
             if (sender) {
                 return OPI_RX_SENDER_FAULT;
             }
             opi_qp_fail(qp, OPI_QP_ERR_DMA);
             return OPI_RX_NO_QUEUE;
         }
-        off += len;
     }
     if (!opi_qp_complete(qp, cqe, n)) {
         opi_qp_fail(qp, OPI_QP_ERR_DMA);
