@@ -178,55 +178,76 @@ static int opi_fw_dump(struct devlink_health_reporter *reporter,
 
 #define OPI_TX_DUMP	8	/* descriptors of a ring */
 
-/* The oldest descriptors that the card has not sent. */
-static void opi_tx_put_ring(const struct opi_sq *sq, struct devlink_fmsg *fmsg)
+/* A copy of what is of interest, since messages are not made under a spinlock. */
+struct opi_tx_view {
+	struct opi_txd	txd[OPI_TX_DUMP];
+	unsigned int	n_txd;
+	u32		entries;
+	u32		posted;
+	u32		kicked;
+	u32		armed;
+	u32		clean;
+	bool		stopped;
+};
+
+static void opi_tx_look(struct opi_sq *sq, struct opi_tx_view *view)
 {
 	unsigned int i;
 
-	devlink_fmsg_arr_pair_nest_start(fmsg, "descriptors");
-	for (i = 0; i < OPI_TX_DUMP && i < sq->tail - sq->clean; i++) {
-		const struct opi_txd *txd =
-			&sq->ring[(sq->clean + i) & sq->mask];
+	spin_lock_bh(&sq->lock);
+	view->entries = sq->mask + 1;
+	view->posted = sq->posted;
+	view->kicked = sq->kicked;
+	view->armed = sq->armed;
+	view->clean = sq->clean;
+	view->stopped = sq->stopped;
+	/* The oldest that the card has not sent. */
+	view->n_txd = min(OPI_TX_DUMP, sq->tail - sq->clean);
+	for (i = 0; i < view->n_txd; i++)
+		view->txd[i] = sq->ring[(sq->clean + i) & sq->mask];
+	spin_unlock_bh(&sq->lock);
+}
 
-		devlink_fmsg_obj_nest_start(fmsg);
-		devlink_fmsg_u32_pair_put(fmsg, "len", le32_to_cpu(txd->len));
-		devlink_fmsg_u32_pair_put(fmsg, "flags",
-					  le16_to_cpu(txd->flags));
-		devlink_fmsg_u32_pair_put(fmsg, "nsegs", txd->nsegs);
-		devlink_fmsg_u32_pair_put(fmsg, "gso_type", txd->gso_type);
-		devlink_fmsg_u32_pair_put(fmsg, "gso_size",
-					  le16_to_cpu(txd->gso_size));
-		devlink_fmsg_u32_pair_put(fmsg, "port",
-					  le32_to_cpu(txd->port));
-		devlink_fmsg_obj_nest_end(fmsg);
-	}
-	devlink_fmsg_arr_pair_nest_end(fmsg);
+static void opi_tx_put_txd(const struct opi_txd *txd, struct devlink_fmsg *fmsg)
+{
+	devlink_fmsg_obj_nest_start(fmsg);
+	devlink_fmsg_u32_pair_put(fmsg, "len", le32_to_cpu(txd->len));
+	devlink_fmsg_u32_pair_put(fmsg, "flags", le16_to_cpu(txd->flags));
+	devlink_fmsg_u32_pair_put(fmsg, "nsegs", txd->nsegs);
+	devlink_fmsg_u32_pair_put(fmsg, "gso_type", txd->gso_type);
+	devlink_fmsg_u32_pair_put(fmsg, "gso_size", le16_to_cpu(txd->gso_size));
+	devlink_fmsg_u32_pair_put(fmsg, "port", le32_to_cpu(txd->port));
+	devlink_fmsg_obj_nest_end(fmsg);
 }
 
 /* What we know of a sending half, and what the card says of it. */
 static void opi_tx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring)
 {
-	struct opi_sq *sq = &qp->sq;
+	struct opi_tx_view view;
 	struct opi_qp_info info;
+	unsigned int i;
 
+	opi_tx_look(&qp->sq, &view);
 	devlink_fmsg_obj_nest_start(fmsg);
 	devlink_fmsg_u32_pair_put(fmsg, "queue", qp->id);
 	devlink_fmsg_bool_pair_put(fmsg, "broken", qp->broken);
 	devlink_fmsg_u64_pair_put(fmsg, "restarts", qp->stats->restarts);
-	spin_lock_bh(&sq->lock);
-	devlink_fmsg_u32_pair_put(fmsg, "entries", sq->mask + 1);
-	devlink_fmsg_u32_pair_put(fmsg, "posted", sq->posted);
-	devlink_fmsg_u32_pair_put(fmsg, "kicked", sq->kicked);
-	devlink_fmsg_u32_pair_put(fmsg, "armed", sq->armed);
-	devlink_fmsg_u32_pair_put(fmsg, "cleaned", sq->clean);
+	devlink_fmsg_u32_pair_put(fmsg, "entries", view.entries);
+	devlink_fmsg_u32_pair_put(fmsg, "posted", view.posted);
+	devlink_fmsg_u32_pair_put(fmsg, "kicked", view.kicked);
+	devlink_fmsg_u32_pair_put(fmsg, "armed", view.armed);
+	devlink_fmsg_u32_pair_put(fmsg, "cleaned", view.clean);
+	devlink_fmsg_bool_pair_put(fmsg, "stopped", view.stopped);
 	devlink_fmsg_u32_pair_put(fmsg, "sent",
 				  le32_to_cpu(READ_ONCE(qp->shadow->sq_head)));
 	devlink_fmsg_u32_pair_put(fmsg, "kick",
 				  le32_to_cpu(READ_ONCE(qp->shadow->sq_kick)));
-	devlink_fmsg_bool_pair_put(fmsg, "stopped", sq->stopped);
-	if (ring)
-		opi_tx_put_ring(sq, fmsg);
-	spin_unlock_bh(&sq->lock);
+	if (ring) {
+		devlink_fmsg_arr_pair_nest_start(fmsg, "descriptors");
+		for (i = 0; i < view.n_txd; i++)
+			opi_tx_put_txd(&view.txd[i], fmsg);
+		devlink_fmsg_arr_pair_nest_end(fmsg);
+	}
 	if (!opi_cmd_qp_query(qp->od, qp->id, &info)) {
 		devlink_fmsg_u32_pair_put(fmsg, "card_state", info.state);
 		devlink_fmsg_u32_pair_put(fmsg, "card_error", info.error);
