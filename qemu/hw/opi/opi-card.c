@@ -108,6 +108,15 @@ static void opi_card_retry(void *opaque)
     opi_card_leave(c);
 }
 
+static void opi_card_coalesce(void *opaque)
+{
+    OpiCard *c = opaque;
+
+    opi_card_enter(c);
+    opi_qp_notify_late(c);
+    opi_card_leave(c);
+}
+
 static void opi_card_second(void *opaque)
 {
     OpiCard *c = opaque;
@@ -567,6 +576,8 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
     c->trusted_pf = c->trust;
     QTAILQ_INIT(&c->pending);
     QTAILQ_INIT(&c->moved);
+    QTAILQ_INIT(&c->waiting);
+    c->coalesce_at = INT64_MAX;
     c->bounce = g_malloc(OPI_TAG_LEN + OPI_FRAME_MAX);
     opi_fn_init(&c->host, c, OPI_ROLE_HOST_PF, &opi_fn_pci_ops);
     opi_fn_init(&c->dpu, c, OPI_ROLE_DPU, &opi_fn_link_ops);
@@ -583,6 +594,8 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
     }
     c->bh = qemu_bh_new_guarded(opi_card_bh, c, &dev->mem_reentrancy_guard);
     c->retry = timer_new_ms(QEMU_CLOCK_REALTIME, opi_card_retry, c);
+    /* The DPU goes on while the host's VM is stopped: no virtual time. */
+    c->coalesce = timer_new_ns(QEMU_CLOCK_REALTIME, opi_card_coalesce, c);
     c->second = timer_new_ms(QEMU_CLOCK_REALTIME, opi_card_second, c);
     opi_card_second(c);
     c->host_power = runstate_is_running() ? OPI_HOST_RUNNING : OPI_HOST_OFF;
@@ -600,6 +613,7 @@ static void opi_card_unrealize(DeviceState *dev)
     qemu_del_vm_change_state_handler(c->vm_state);
     timer_free(c->second);
     timer_free(c->retry);
+    timer_free(c->coalesce);
     qemu_bh_delete(c->bh);
     opi_fn_finalize(&c->host);
     opi_fn_finalize(&c->dpu);

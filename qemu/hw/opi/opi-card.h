@@ -40,9 +40,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_MTU_EXTRA           (14 + 8)
 #define OPI_SPEED               25000
 #define OPI_VFS                 64
-#define OPI_CAPS                (OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM |        \
-                                 OPI_CAP_GSO | OPI_CAP_VLAN | OPI_CAP_RSS | \
-                                 OPI_CAP_RX_FILTER | OPI_CAP_COALESCE)
+#define OPI_CAPS                                                \
+    (OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO | OPI_CAP_VLAN | \
+     OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE)
+/* Longer times of cq_usecs than this are taken as this. */
+#define OPI_USECS_MAX           65535
 
 /*
  * Ids. A function's id is its own for ever; port ids are those of the eswitch.
@@ -131,8 +133,11 @@ struct OpiQp {
     bool pending;                       /* on OpiCard.pending */
     bool moved;                         /* on OpiCard.moved */
     bool unheard;                       /* its event found no room */
+    bool waiting;                       /* on OpiCard.waiting, until: */
+    int64_t deadline;                   /* ns of QEMU_CLOCK_REALTIME */
     QTAILQ_ENTRY(OpiQp) pending_entry;
     QTAILQ_ENTRY(OpiQp) moved_entry;
+    QTAILQ_ENTRY(OpiQp) waiting_entry;
 };
 
 /* Fault injection: how often still. Set by properties of the card. */
@@ -320,6 +325,10 @@ struct OpiCard {
     QEMUTimer *retry;
     QTAILQ_HEAD(, OpiQp) pending;
     QTAILQ_HEAD(, OpiQp) moved;
+    /* Completions that nobody was told of, and who tells in the end. */
+    QTAILQ_HEAD(, OpiQp) waiting;
+    QEMUTimer *coalesce;
+    int64_t coalesce_at;                /* of the timer, INT64_MAX: not armed */
     uint8_t *bounce;                    /* a whole frame, and room for a tag */
 
     /* The uplink */
@@ -398,6 +407,8 @@ OpiQp *opi_qp_receiver(OpiFn *fn);
 bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes);
 /* Compare the arm words of queue pairs that moved, and tell their drivers. */
 void opi_qp_notify_moved(OpiCard *c);
+/* Tell those whose time is over; called by the timer. */
+void opi_qp_notify_late(OpiCard *c);
 
 typedef enum OpiRxResult {
     OPI_RX_OK,
@@ -435,7 +446,7 @@ typedef struct OpiCut {
     bool tcp, v6;
     bool sum;                           /* fill the checksum in */
     unsigned l3, l4, hdr_len;
-    uint32_t pseudo;                    /* sum of the pseudo header, no length */
+    uint32_t pseudo;                    /* sum of its header, without length */
     uint8_t hdr[UINT8_MAX + OPI_TAG_LEN];
 } OpiCut;
 

@@ -193,7 +193,8 @@ static bool opi_cut_parse(OpiCut *cut, const OpiFrame *f)
     unsigned end = m->hdr_len, l3 = ADDRESSES + 2, l4;
     unsigned i;
 
-    for (i = 0; i < 2 && l3 + OPI_TAG_LEN <= end &&
+    /* Two tags, and one that was inserted. */
+    for (i = 0; i < 3 && l3 + OPI_TAG_LEN <= end &&
          (lduw_be_p(p + l3 - 2) == ETH_P_VLAN ||
           lduw_be_p(p + l3 - 2) == ETH_P_DVLAN); i++) {
         l3 += OPI_TAG_LEN;

@@ -77,6 +77,10 @@ static void opi_qp_unlist(OpiQp *qp)
         QTAILQ_REMOVE(&c->moved, qp, moved_entry);
         qp->moved = false;
     }
+    if (qp->waiting) {
+        QTAILQ_REMOVE(&c->waiting, qp, waiting_entry);
+        qp->waiting = false;
+    }
     qp->unheard = false;
 }
 
@@ -148,6 +152,56 @@ static void opi_qp_moved(OpiQp *qp)
     }
 }
 
+static void opi_qp_notify(OpiQp *qp)
+{
+    if (qp->waiting) {
+        QTAILQ_REMOVE(&qp->fn->card->waiting, qp, waiting_entry);
+        qp->waiting = false;
+    }
+    if (!qp->unheard && !opi_eq_notify_qp(qp)) {
+        qp->unheard = true;
+        opi_eq_retry_later(qp->fn->card);
+    }
+}
+
+/*
+ * Completions are there that do not pass cq_arm: see that the driver hears of
+ * them in time, if it waits for them.
+ */
+static void opi_qp_wait(OpiQp *qp, uint32_t cq_arm, uint32_t usecs)
+{
+    OpiCard *c = qp->fn->card;
+    bool wait = usecs && (int32_t)(cq_arm - qp->cq_tail) >= 0 &&
+                (c->caps & OPI_CAP_COALESCE);
+
+    if (qp->waiting && !wait) {
+        QTAILQ_REMOVE(&c->waiting, qp, waiting_entry);
+        qp->waiting = false;
+    } else if (wait && !qp->waiting) {
+        qp->deadline = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                       MIN(usecs, OPI_USECS_MAX) * 1000LL;
+        qp->waiting = true;
+        QTAILQ_INSERT_TAIL(&c->waiting, qp, waiting_entry);
+        if (qp->deadline < c->coalesce_at) {
+            c->coalesce_at = qp->deadline;
+            timer_mod(c->coalesce, c->coalesce_at);
+        }
+    }
+}
+
+/* The driver's words about notifications, as they are now. */
+static bool opi_qp_arms(OpiQp *qp, uint32_t *cq_arm, uint32_t *sq_arm,
+                        uint32_t *usecs)
+{
+    if (opi_dma_ld32(qp->fn, SHADOW(qp, cq_arm), cq_arm) &&
+        opi_dma_ld32(qp->fn, SHADOW(qp, sq_arm), sq_arm) &&
+        opi_dma_ld32(qp->fn, SHADOW(qp, cq_usecs), usecs)) {
+        return true;
+    }
+    opi_qp_fail(qp, OPI_QP_ERR_DMA);
+    return false;
+}
+
 void opi_qp_notify_moved(OpiCard *c)
 {
     OpiQp *qp;
@@ -161,26 +215,55 @@ void opi_qp_notify_moved(OpiCard *c)
     smp_mb();
     while ((qp = QTAILQ_FIRST(&c->moved))) {
         uint32_t cq_seen = qp->cq_seen, sq_seen = qp->sq_seen;
-        uint32_t arm[2];
-        bool ok;
+        uint32_t cq_arm, sq_arm, usecs;
 
         QTAILQ_REMOVE(&c->moved, qp, moved_entry);
         qp->moved = false;
         qp->cq_seen = qp->cq_tail;
         qp->sq_seen = qp->sq_head;
-        ok = opi_dma_ld32(qp->fn, SHADOW(qp, cq_arm), &arm[0]) &&
-             opi_dma_ld32(qp->fn, SHADOW(qp, sq_arm), &arm[1]);
-        if (!ok) {
+        if (!opi_qp_arms(qp, &cq_arm, &sq_arm, &usecs)) {
+            continue;
+        }
+        if (OPI_NEED_EVENT(cq_arm, qp->cq_tail, cq_seen) ||
+            OPI_NEED_EVENT(sq_arm, qp->sq_head, sq_seen)) {
+            opi_qp_notify(qp);
+        } else if (qp->cq_tail != cq_seen) {
+            opi_qp_wait(qp, cq_arm, usecs);
+        }
+    }
+}
+
+void opi_qp_notify_late(OpiCard *c)
+{
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    OpiQp *qp, *next;
+
+    c->coalesce_at = INT64_MAX;
+    /* The driver arms, then looks once more: one of us sees the other. */
+    smp_mb();
+    QTAILQ_FOREACH_SAFE(qp, &c->waiting, waiting_entry, next) {
+        uint32_t cq_arm, sq_arm, usecs, head;
+
+        if (qp->deadline > now) {
+            c->coalesce_at = MIN(c->coalesce_at, qp->deadline);
+            continue;
+        }
+        QTAILQ_REMOVE(&c->waiting, qp, waiting_entry);
+        qp->waiting = false;
+        if (!opi_qp_arms(qp, &cq_arm, &sq_arm, &usecs)) {
+            continue;
+        }
+        if (!opi_dma_ld32(qp->fn, SHADOW(qp, cq_head), &head)) {
             opi_qp_fail(qp, OPI_QP_ERR_DMA);
             continue;
         }
-        if (OPI_NEED_EVENT(arm[0], qp->cq_tail, cq_seen) ||
-            OPI_NEED_EVENT(arm[1], qp->sq_head, sq_seen)) {
-            if (!qp->unheard && !opi_eq_notify_qp(qp)) {
-                qp->unheard = true;
-                opi_eq_retry_later(c);
-            }
+        /* Not if the driver has seen them, or looks by itself. */
+        if (head != qp->cq_tail && (int32_t)(cq_arm - qp->cq_tail) >= 0) {
+            opi_qp_notify(qp);
         }
+    }
+    if (c->coalesce_at != INT64_MAX) {
+        timer_mod(c->coalesce, c->coalesce_at);
     }
 }
 
