@@ -143,7 +143,7 @@ frames_are_redirected_to_the_netdev()
 	local n
 
 	veth
-	host_sh 'rm -f $2.x; '"$GUEST"'/xdpprog redirect $2.x $1 && ip link set dev xv1 xdpdrv pinned $2.x' "$HIF" "$PIN"
+	host_sh 'rm -f $2-x; '"$GUEST"'/xdpprog redirect $2-x $1 && ip link set dev xv1 xdpdrv pinned $2-x' "$HIF" "$PIN"
 	n=$(qstat host "$HIF" xdp_xmit)
 	bg recv dpu "$GUEST/frames" recv "$REP" -n 500 -s "$OPI_SEED" -t "$(secs 20)"
 	wait_for 10 said recv listening
@@ -155,7 +155,7 @@ frames_are_redirected_to_the_netdev()
 	frames host send xv0 -n 50 -l 60
 	dpu ip link set "$REP" up </dev/null
 	await host 10 "ping -q -c 1 -W 1 $DPU_IP"
-	host_sh 'rm -f $1.x' "$PIN"
+	host_sh 'rm -f $1-x' "$PIN"
 }
 
 aborted_frames_are_counted()
