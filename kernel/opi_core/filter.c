@@ -57,11 +57,12 @@ static netdev_features_t opi_card_features(const struct opi_dev *od)
  */
 void opi_features_init(struct net_device *netdev)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
-	netdev_features_t f = opi_card_features(od);
+	struct opi_port *port = opi_netdev_port(netdev);
+	netdev_features_t f = opi_card_features(port->od);
 
 	netdev->hw_features = NETIF_F_SG | f;
 	netdev->features = netdev->hw_features | NETIF_F_HIGHDMA;
+	port->features = netdev->features;
 	netdev->vlan_features = NETIF_F_SG | NETIF_F_HIGHDMA |
 				(f & OPI_FEATURES_TX);
 	/* A sum from anywhere to the end: the inner one of a tunnel as well. */
@@ -93,8 +94,9 @@ netdev_features_t opi_fix_features(struct net_device *netdev,
 	return features;
 }
 
-static u32 opi_rx_flags(struct opi_port *port, netdev_features_t features)
+static u32 opi_rx_flags(const struct opi_port *port)
 {
+	netdev_features_t features = port->features;
 	const struct opi_dev *od = port->od;
 	u32 flags = 0;
 
@@ -147,12 +149,11 @@ static u32 opi_rx_filter(struct net_device *netdev, struct opi_rx_config *rx)
 /**
  * opi_port_set_rx - tell the card what a netdev receives
  * @port:	the netdev's port
- * @features:	the netdev's, or those that it is about to have
  *
  * Context: rtnl held, may sleep.
  * Return: 0 or a negative errno.
  */
-int opi_port_set_rx(struct opi_port *port, netdev_features_t features)
+int opi_port_set_rx(struct opi_port *port)
 {
 	struct net_device *netdev = port->netdev;
 	struct opi_dev *od = port->od;
@@ -167,7 +168,7 @@ int opi_port_set_rx(struct opi_port *port, netdev_features_t features)
 	if (!rx)
 		return -ENOMEM;
 
-	flags = opi_rx_flags(port, features);
+	flags = opi_rx_flags(port);
 	if (opi_is_dpu(od)) {
 		/* A port of a switch: whatever comes is for us. */
 		flags |= OPI_RX_F_PROMISC;
@@ -193,14 +194,13 @@ int opi_port_set_rx(struct opi_port *port, netdev_features_t features)
 }
 
 /* The same while the netdev is open; without service it follows later. */
-static int opi_rx_update(struct net_device *netdev, netdev_features_t features)
+static int opi_rx_update(struct opi_port *port)
 {
-	struct opi_port *port = opi_netdev_port(netdev);
 	int err;
 
-	if (!port->od->net_up || !netif_running(netdev))
+	if (!port->od->net_up || !netif_running(port->netdev))
 		return 0;
-	err = opi_port_set_rx(port, features);
+	err = opi_port_set_rx(port);
 	return opi_no_service(err) ? 0 : err;
 }
 
@@ -214,7 +214,16 @@ static int opi_rx_update(struct net_device *netdev, netdev_features_t features)
  */
 int opi_set_features(struct net_device *netdev, netdev_features_t features)
 {
-	return opi_rx_update(netdev, features);
+	struct opi_port *port = opi_netdev_port(netdev);
+	netdev_features_t old = port->features;
+	int err;
+
+	/* netdev->features follow later, after VLANs have been told of. */
+	port->features = features;
+	err = opi_rx_update(port);
+	if (err)
+		port->features = old;
+	return err;
 }
 
 /**
@@ -232,7 +241,7 @@ int opi_vlan_add(struct net_device *netdev, __be16 proto, u16 vid)
 	int err;
 
 	port->vlans[vid / 8] |= BIT(vid % 8);
-	err = opi_rx_update(netdev, netdev->features);
+	err = opi_rx_update(port);
 	if (err)
 		port->vlans[vid / 8] &= ~BIT(vid % 8);
 	return err;
@@ -252,7 +261,7 @@ int opi_vlan_kill(struct net_device *netdev, __be16 proto, u16 vid)
 	struct opi_port *port = opi_netdev_port(netdev);
 
 	port->vlans[vid / 8] &= ~BIT(vid % 8);
-	return opi_rx_update(netdev, netdev->features);
+	return opi_rx_update(port);
 }
 
 /**
@@ -287,7 +296,7 @@ void opi_rx_work(struct work_struct *work)
 	xa_for_each(&od->ports, id, port) {
 		if (!test_and_clear_bit(OPI_PORT_F_RX_DIRTY, &port->flags))
 			continue;
-		err = opi_rx_update(port->netdev, port->netdev->features);
+		err = opi_rx_update(port);
 		if (err)
 			netdev_warn(port->netdev,
 				    "receive filter not set: %pe\n",

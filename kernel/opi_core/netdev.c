@@ -122,7 +122,7 @@ int opi_netdev_open(struct net_device *netdev)
 	if (!od->net_up)
 		return 0;
 
-	err = opi_port_set_rx(port, netdev->features);
+	err = opi_port_set_rx(port);
 	if (!err)
 		err = opi_cmd_port_set_state(od, port->id, true);
 	if (!err)
@@ -444,7 +444,7 @@ static int opi_netdev_restore(struct opi_port *port)
 	netdev_update_features(netdev);
 	if (!netif_running(netdev))
 		return 0;
-	err = opi_port_set_rx(port, netdev->features);
+	err = opi_port_set_rx(port);
 	if (opi_netdev_refused(err))
 		netdev_warn(netdev, "the card refuses the filter: %pe\n",
 			    ERR_PTR(err));

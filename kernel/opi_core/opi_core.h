@@ -201,6 +201,7 @@ enum opi_port_flag {
  * @speed:	Mbit/s, 0: unknown
  * @flags:	OPI_PORT_F_*
  * @max_mtu:	the card's limit
+ * @features:	of the netdev, as last set; under rtnl
  * @vlans:	VLANs that the filter passes, a bit each; under rtnl
  * @promisc_told: that the card refuses promiscuous mode
  * @dl:		devlink port
@@ -219,6 +220,7 @@ struct opi_port {
 	u32			speed;
 	unsigned long		flags;
 	unsigned int		max_mtu;
+	netdev_features_t	features;
 	u8			vlans[VLAN_N_VID / 8];
 	bool			promisc_told;
 	struct devlink_port	dl;
@@ -308,7 +310,7 @@ void opi_features_init(struct net_device *netdev);
 netdev_features_t opi_fix_features(struct net_device *netdev,
 				   netdev_features_t features);
 int opi_set_features(struct net_device *netdev, netdev_features_t features);
-int opi_port_set_rx(struct opi_port *port, netdev_features_t features);
+int opi_port_set_rx(struct opi_port *port);
 int opi_vlan_add(struct net_device *netdev, __be16 proto, u16 vid);
 int opi_vlan_kill(struct net_device *netdev, __be16 proto, u16 vid);
 void opi_set_rx_mode(struct net_device *netdev);

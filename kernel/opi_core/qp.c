@@ -471,7 +471,7 @@ static int opi_qps_configure(struct opi_dev *od, bool xdp_changed)
 		if (err)
 			return err;
 		if (xdp_changed && od->net_up && netif_running(port->netdev)) {
-			err = opi_port_set_rx(port, port->netdev->features);
+			err = opi_port_set_rx(port);
 			if (err)
 				return err;
 		}
