@@ -1449,6 +1449,11 @@ static void test_rss_special(void)
     f.ip_opts = 5;
     len = build_all(&f, SUM_FULL, frame, &lay);
     expect_hash(b, len, 0, ports, OPI_HASH_TCPV4);
+    for (cut = lay.l4; cut < lay.l4 + 6; cut++) {
+        expect_hash(b, cut, 0, cut < lay.l4 + 4 ? ip : ports,
+                    cut < lay.l4 + 4 ? OPI_HASH_IPV4 : OPI_HASH_TCPV4);
+    }
+    expect_hash(b, lay.l3 + 24, 0, ip, OPI_HASH_IPV4);
     frame[lay.l3] = 0x44;
     expect_hash(b, len, 0, 0, 0);
     frame[lay.l3] = 0x65;
@@ -1481,6 +1486,12 @@ static void test_rss_special(void)
         memcpy(want, frame, len);
         c = expect(b->dpu, 0, want, tag_insert(want, len, 0));
         g_assert_cmphex(le32_to_cpu(c.hash), ==, ports);
+        /* Then one in the frame is the second one, and is not skipped. */
+        len = tag_insert(frame, len, 5);
+        memcpy(want, frame, len);
+        qp_send_meta(b->host, 0, &m, frame, len, 1);
+        c = expect(b->dpu, 0, want, tag_insert(want, len, 0));
+        g_assert_cmpint(c.hash_type, ==, 0);
     }
     bed_free(b);
 }
@@ -1547,6 +1558,13 @@ static void spread_side(Side *from, Side *to)
         g_assert_cmphex(c.hash_type, ==, OPI_HASH_TCPV4);
     }
     /* One that does not run is replaced by the lowest that does. */
+    qp_post_txd(to, 3, &(struct opi_txd) { 0 });
+    qp_kick(to, 3);
+    eq_wait(to, 0, OPI_EV_QP_ERROR);
+    g_assert_cmpint(qp_info(to, 3).state, ==, OPI_QP_ERROR);
+    frame[12] = 0x77;
+    qp_send(from, 0, port, frame, 100, 1);
+    expect(to, 0, frame, 100);
     g_assert_cmpint(cmd_status(to, OPI_CMD_QP_DESTROY, 3), ==, OPI_ST_OK);
     frame[12] = 0x77;
     qp_send(from, 0, port, frame, 100, 1);

@@ -1686,9 +1686,34 @@ static void test_host_reset(void)
 
 static void test_bus_master(void)
 {
+    static uint8_t before[64 << 10], after[64 << 10];
     Bed *b = bed_new(BED_FAKE, NULL);
+    struct opi_qp_info info;
+    Qp *q;
     struct opi_cmd_cpl cpl;
     struct opi_cmd cmd = { .opcode = cpu_to_le16(OPI_CMD_NOP) };
+
+    /*
+     * Rings, buffers and descriptors that the card has used already, and has
+     * fetched: not a byte of them is touched any more.
+     */
+    traffic_start(b->host, b->dpu);
+    pass(b->dpu, 1, b->host, 0, 64, 1);
+    pass(b->host, 0, b->dpu, 1, 64, 1);
+    q = &b->host->qps[0];
+    mem_read(b->host, OPI_TEST_RAM, before, sizeof(before));
+    cfg_writew(b->hostq, 1, 0, PCI_COMMAND, PCI_COMMAND_MEMORY);
+    frame_fill(frame, 64, 77);
+    qp_send(b->dpu, 0, 1, frame, 64, 1);
+    qp_wait_sent(b->dpu, 0);
+    mem_read(b->host, OPI_TEST_RAM, after, sizeof(after));
+    g_assert_cmpint(memcmp(before, after, sizeof(before)), ==, 0);
+    g_assert_cmpuint(q->rxbuf + 2048 * 2, <, OPI_TEST_RAM + sizeof(before));
+    cfg_writew(b->hostq, 1, 0, PCI_COMMAND,
+               PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    info = qp_info(b->host, 0);
+    g_assert_cmpint(info.state, ==, OPI_QP_ERROR);
+    g_assert_cmpint(info.error, ==, OPI_QP_ERR_DMA);
 
     traffic_start(b->host, b->dpu);
     cfg_writew(b->hostq, 1, 0, PCI_COMMAND, PCI_COMMAND_MEMORY);

@@ -330,7 +330,7 @@ static uint16_t opi_cmd_port_set_mac(OpiFn *fn, OpiPort *p,
 static bool opi_admin_take(OpiFn *fn, const struct opi_cmd *cmd, void *buf,
                            uint32_t len)
 {
-    return fn->ops->read(fn, le64_to_cpu(cmd->buf), buf, len);
+    return opi_dma_read(fn, le64_to_cpu(cmd->buf), buf, len);
 }
 
 static uint16_t opi_cmd_port_set_rx(OpiFn *fn, OpiPort *p,
@@ -535,7 +535,7 @@ static bool opi_admin_execute(OpiFn *fn, const struct opi_cmd *cmd)
     }
     len = MIN(r.len, le32_to_cpu(cmd->buf_len));
     if (st == OPI_ST_OK && len) {
-        if (fn->ops->write(fn, le64_to_cpu(cmd->buf), r.buf.raw, len)) {
+        if (opi_dma_write(fn, le64_to_cpu(cmd->buf), r.buf.raw, len)) {
             cpl.resp_len = cpu_to_le16(len);
         } else {
             st = OPI_ST_EFAULT;

@@ -258,7 +258,7 @@ void opi_card_attach_pf(OpiCard *c, PCIDevice *pf)
 {
     opi_card_enter(c);
     c->pf = pf;
-    c->host.pdev = pf;
+    opi_dma_attach(&c->host, pf);
     c->host.present = true;
     c->host.status = OPI_DEV_STATUS_READY;
     opi_card_update(c);
@@ -273,7 +273,7 @@ void opi_card_detach_pf(OpiCard *c)
     c->pf = NULL;
     opi_card_update(c);
     opi_card_leave(c);
-    c->host.pdev = NULL;
+    opi_dma_detach(&c->host);
 }
 
 void opi_card_host_reset(OpiCard *c, bool flr)

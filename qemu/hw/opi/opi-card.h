@@ -73,10 +73,14 @@ typedef struct OpiQp OpiQp;
 
 /* How a function reaches the memory and the interrupts of its computer. */
 typedef struct OpiFnOps {
+    /*
+     * A pointer for the moment; NULL: by read() and write(), or, without
+     * those, not at all.  What is written through it is told of to wrote().
+     */
+    void *(*map)(OpiFn *fn, uint64_t addr, uint32_t len);
+    void (*wrote)(OpiFn *fn, uint64_t addr, uint32_t len);
     bool (*read)(OpiFn *fn, uint64_t addr, void *buf, uint32_t len);
     bool (*write)(OpiFn *fn, uint64_t addr, const void *buf, uint32_t len);
-    /* May be absent; NULL: not memory of that computer. */
-    void *(*map)(OpiFn *fn, uint64_t addr, uint32_t len);
     void (*notify)(OpiFn *fn, unsigned vector);
     /* A register has changed: all of them if @reg is OPI_REG_ALL. */
     void (*publish)(OpiFn *fn, uint32_t reg);
@@ -160,10 +164,23 @@ typedef struct OpiRss {
     uint32_t add[OPI_HASH_INPUT_MAX][2][16];
 } OpiRss;
 
+/* RAM that a host function reaches at its own address. */
+typedef struct OpiWindow {
+    hwaddr start;
+    MemoryRegionCache cache;
+} OpiWindow;
+
+#define OPI_WINDOWS             8
+
 struct OpiFn {
     OpiCard *card;
     const OpiFnOps *ops;
     PCIDevice *pdev;                    /* host functions */
+    /* Good until the function's memory map changes; opi-dma.c */
+    MemoryListener listener;
+    OpiWindow window[OPI_WINDOWS];
+    unsigned nwindows;
+    bool translated;                    /* an IOMMU is in the way */
     uint8_t role;
     uint32_t func_id;
     uint32_t port;                      /* its own; DPU: the first uplink */
@@ -485,6 +502,10 @@ void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len);
 /* opi-dma.c */
 extern const OpiFnOps opi_fn_pci_ops;
 extern const OpiFnOps opi_fn_link_ops;
+void opi_dma_attach(OpiFn *fn, PCIDevice *pdev);
+void opi_dma_detach(OpiFn *fn);
+bool opi_dma_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len);
+bool opi_dma_write(OpiFn *fn, uint64_t addr, const void *buf, uint32_t len);
 bool opi_dma_ld32(OpiFn *fn, uint64_t addr, uint32_t *val);
 bool opi_dma_st32(OpiFn *fn, uint64_t addr, uint32_t val);
 /* Entry of a ring whose last word (phase) must appear after all others. */

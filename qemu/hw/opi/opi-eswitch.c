@@ -79,34 +79,40 @@ static uint32_t opi_eswitch_size(const OpiFrame *f)
 /* A frame as it is to somebody who takes it so. */
 typedef OpiSend OpiTake(void *opaque, OpiFrame *f);
 
-/* Do what the taker does not accept, and hand over what comes of it. */
-static OpiSend opi_eswitch_hand(OpiFrame *f, uint32_t accepts, uint32_t *first,
-                                int64_t *budget, OpiTake *take, void *opaque)
+/* Segments, from @first on, as many as the budget has. */
+static OpiSend opi_eswitch_cut(OpiFrame *f, uint32_t accepts, uint32_t *first,
+                               int64_t *budget, OpiTake *take, void *opaque)
 {
     OpiSend ret = OPI_SEND_DONE;
     OpiCut cut;
 
-    switch (opi_offload_prepare(f, accepts)) {
-    case OPI_OFFLOAD_DONE:
-        return take(opaque, f);
-    case OPI_OFFLOAD_FAULT:
-        return OPI_SEND_FAULT;
-    case OPI_OFFLOAD_BAD:
-        return OPI_SEND_BAD;
-    default:
-        break;
-    }
     if (!opi_cut_start(&cut, f, accepts, *first)) {
         return OPI_SEND_BAD;
     }
     while (ret == OPI_SEND_DONE && opi_cut_next(&cut)) {
         ret = take(opaque, f);
-        if (--*budget <= 0 && cut.next < cut.n) {
+        if (--*budget <= 0 && cut.next < cut.n && ret == OPI_SEND_DONE) {
             *first = cut.next;
-            return ret == OPI_SEND_DONE ? OPI_SEND_MORE : ret;
+            return OPI_SEND_MORE;
         }
     }
     return ret;
+}
+
+/* Do what the taker does not accept, and hand over what comes of it. */
+static OpiSend opi_eswitch_hand(OpiFrame *f, uint32_t accepts, uint32_t *first,
+                                int64_t *budget, OpiTake *take, void *opaque)
+{
+    switch (opi_offload_prepare(f, accepts)) {
+    case OPI_OFFLOAD_DONE:
+        return take(opaque, f);
+    case OPI_OFFLOAD_CUT:
+        return opi_eswitch_cut(f, accepts, first, budget, take, opaque);
+    case OPI_OFFLOAD_FAULT:
+        return OPI_SEND_FAULT;
+    default:
+        return OPI_SEND_BAD;
+    }
 }
 
 typedef struct OpiToFn {

@@ -564,7 +564,7 @@ static bool opi_qp_complete(OpiQp *qp, struct opi_cqe *cqe, unsigned n)
             cqe[i].id ^= cpu_to_le16(1);
         }
         cqe[i].phase = cpu_to_le16(!(idx & (1u << qp->cq_order)));
-        if (!fn->ops->write(fn, opi_qp_cqe_addr(qp, idx), &cqe[i], body)) {
+        if (!opi_dma_write(fn, opi_qp_cqe_addr(qp, idx), &cqe[i], body)) {
             return false;
         }
     }
