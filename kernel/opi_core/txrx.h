@@ -31,7 +31,7 @@ struct page_pool;
 
 #define OPI_MAX_QPS		64	/* of a function */
 #define OPI_SQ_ORDER		8	/* by default */
-#define OPI_RQ_ORDER		9
+#define OPI_RQ_ORDER		10
 #define OPI_MIN_ORDER		5	/* a frame of 64 KB fits */
 #define OPI_MAX_ORDER		12
 #define OPI_MAX_FRAME		65550	/* bytes; the card drops longer ones */

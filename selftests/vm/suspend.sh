@@ -70,13 +70,13 @@ settings_survive_sleep()
 	local chan
 
 	chan=$(host ethtool -l "$HIF" </dev/null | awk '/^Current/ { c = 1 } c && /^Combined/ { print $2 }')
-	defer "host_sh 'ethtool -L \$1 combined $chan; ethtool -K \$1 rx-gro-hw on; ethtool -C \$1 rx-usecs 0 rx-frames 1; ethtool -G \$1 rx 512' $HIF"
+	defer "host_sh 'ethtool -L \$1 combined $chan; ethtool -K \$1 rx-gro-hw on; ethtool -C \$1 rx-usecs 0 rx-frames 1; ethtool -G \$1 rx 1024' $HIF"
 	host_sh 'ethtool -L $1 combined 3 && ethtool -K $1 rx-gro-hw off && ethtool -C $1 rx-usecs 100 rx-frames 8 &&
-		ethtool -G $1 rx 1024 && ip link set $1 mtu 2000' "$HIF"
+		ethtool -G $1 rx 2048 && ip link set $1 mtu 2000' "$HIF"
 	sleeps host
 	comes_back
 	expect_match "channels" "$(host ethtool -l "$HIF" </dev/null)" 'Combined:[[:space:]]+3'
-	expect_match "rings" "$(host ethtool -g "$HIF" </dev/null)" 'RX:[[:space:]]+1024'
+	expect_match "rings" "$(host ethtool -g "$HIF" </dev/null)" 'RX:[[:space:]]+2048'
 	expect_match "coalescing" "$(host ethtool -c "$HIF" </dev/null)" 'rx-usecs:[[:space:]]+100'
 	expect_eq "offload" "$(feature host "$HIF" rx-gro-hw)" off
 	expect_eq "MTU" "$(host cat "/sys/class/net/$HIF/mtu" </dev/null)" 2000
