@@ -6,6 +6,7 @@
 #ifndef _OPI_COMPAT_H
 #define _OPI_COMPAT_H
 
+#include <linux/dim.h>
 #include <net/devlink.h>
 
 /* A health reporter without a grace period: each failure is worth a recovery. */
@@ -18,6 +19,16 @@ opi_compat_health_create(struct devlink *devlink,
 	return devl_health_reporter_create(devlink, ops, priv);
 #else
 	return devl_health_reporter_create(devlink, ops, 0, priv);
+#endif
+}
+
+static inline void opi_compat_net_dim(struct dim *dim,
+				      const struct dim_sample *sample)
+{
+#ifdef OPI_HAVE_NET_DIM_POINTER
+	net_dim(dim, sample);
+#else
+	net_dim(dim, *sample);
 #endif
 }
 

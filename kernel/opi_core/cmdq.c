@@ -266,7 +266,7 @@ unsigned int opi_aq_lost_slots(struct opi_dev *od)
 
 /* Take a free slot and write the command; NULL: none is free. */
 static struct opi_aq_slot *opi_aq_post(struct opi_dev *od, struct opi_cmd *cmd,
-				       size_t resp_size)
+				       const void *req, size_t size)
 {
 	struct opi_aq *aq = &od->aq;
 	struct opi_aq_slot *slot = NULL;
@@ -285,10 +285,13 @@ static struct opi_aq_slot *opi_aq_post(struct opi_dev *od, struct opi_cmd *cmd,
 	reinit_completion(&slot->done);
 
 	cmd->cookie = cpu_to_le32((slot - aq->slots) | slot->gen << 16);
-	if (resp_size) {
-		memset(slot->buf, 0, resp_size);
+	if (size) {
+		if (req)
+			memcpy(slot->buf, req, size);
+		else
+			memset(slot->buf, 0, size);
 		cmd->buf = cpu_to_le64(slot->buf_dma);
-		cmd->buf_len = cpu_to_le32(resp_size);
+		cmd->buf_len = cpu_to_le32(size);
 	}
 	aq->sq[aq->tail & (n - 1)] = *cmd;
 	aq->tail++;
@@ -353,12 +356,13 @@ static void opi_aq_record(struct opi_aq *aq, u16 opcode, u32 target, int err,
 }
 
 /*
- * Give a command and wait for its end.  @resp gets what the card has written,
- * zero beyond that; @result is the small answer.  Both may be NULL.
+ * Give a command and wait for its end.  The data buffer of @size bytes takes
+ * @req to the card, or brings @resp, zero beyond what the card has written;
+ * @result is the small answer.  All three may be NULL.
  */
-static int opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
-		       struct opi_cmd *cmd, void *resp, size_t resp_size,
-		       u32 *result)
+static int __opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
+			 struct opi_cmd *cmd, const void *req, void *resp,
+			 size_t size, u32 *result)
 {
 	struct opi_aq_slot *slot = NULL;
 	struct opi_aq *aq = &od->aq;
@@ -366,7 +370,7 @@ static int opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 	int err;
 
 	might_sleep();
-	if (WARN_ON_ONCE(resp_size > OPI_CMD_BUF_MAX))
+	if (WARN_ON_ONCE(size > OPI_CMD_BUF_MAX))
 		return -EINVAL;
 
 	cmd->opcode = cpu_to_le16(opcode);
@@ -375,7 +379,7 @@ static int opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 	spin_lock_irq(&aq->lock);
 	aq->callers++;
 	wait_event_lock_irq_timeout(aq->wait, !aq->running ||
-				    (slot = opi_aq_post(od, cmd, resp_size)),
+				    (slot = opi_aq_post(od, cmd, req, size)),
 				    aq->lock, od->timeout);
 	err = !aq->running ? -ENODEV : !slot ? -EBUSY : 0;
 	spin_unlock_irq(&aq->lock);
@@ -390,10 +394,10 @@ static int opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 		if (!err) {
 			err = opi_aq_errno(od, opcode, slot->status);
 			if (resp)
-				memcpy(resp, slot->buf, resp_size);
-			if (resp && slot->resp_len < resp_size)
+				memcpy(resp, slot->buf, size);
+			if (resp && slot->resp_len < size)
 				memset(resp + slot->resp_len, 0,
-				       resp_size - slot->resp_len);
+				       size - slot->resp_len);
 			if (result)
 				*result = slot->result;
 		}
@@ -413,6 +417,23 @@ static int opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 	if (err == -ETIMEDOUT && slot && slot->state == OPI_SLOT_LOST)
 		opi_dev_fail(od, OPI_FAIL_CMD_TIMEOUT);
 	return err;
+}
+
+/* A command that brings @resp, if that is not NULL. */
+static int opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
+		       struct opi_cmd *cmd, void *resp, size_t size,
+		       u32 *result)
+{
+	return __opi_aq_exec(od, opcode, target, cmd, NULL, resp, size, result);
+}
+
+/* A command that takes @req to the card and has no parameters besides. */
+static int opi_aq_give(struct opi_dev *od, u16 opcode, u32 target,
+		       const void *req, size_t size)
+{
+	struct opi_cmd cmd = {};
+
+	return __opi_aq_exec(od, opcode, target, &cmd, req, NULL, size, NULL);
 }
 
 /*
@@ -521,6 +542,18 @@ int opi_cmd_qp_query(struct opi_dev *od, u32 id, struct opi_qp_info *info)
 }
 
 /**
+ * opi_cmd_rss_set - say how frames are spread over queue pairs
+ * @od:		the device
+ * @rss:	how
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_rss_set(struct opi_dev *od, const struct opi_rss_config *rss)
+{
+	return opi_aq_give(od, OPI_CMD_RSS_SET, 0, rss, sizeof(*rss));
+}
+
+/**
  * opi_cmd_port_list - ask for the ids of ports
  * @od:		the device
  * @start:	first id of interest
@@ -619,6 +652,20 @@ int opi_cmd_port_set_mac(struct opi_dev *od, u32 port, const u8 *mac)
 
 	memcpy(cmd.u.mac.mac, mac, ETH_ALEN);
 	return opi_aq_exec(od, OPI_CMD_PORT_SET_MAC, port, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_port_set_rx - say what this side's end of a port receives
+ * @od:		the device
+ * @port:	its id
+ * @rx:		filter and metadata
+ *
+ * Return: 0 or a negative errno, see above; -EPERM for PROMISC without trust.
+ */
+int opi_cmd_port_set_rx(struct opi_dev *od, u32 port,
+			const struct opi_rx_config *rx)
+{
+	return opi_aq_give(od, OPI_CMD_PORT_SET_RX, port, rx, sizeof(*rx));
 }
 
 /**

@@ -132,6 +132,7 @@ int opi_cmd_eq_create(struct opi_dev *od, u32 id, dma_addr_t ring,
 int opi_cmd_qp_create(struct opi_dev *od, u32 id, const struct opi_cmd *qp);
 int opi_cmd_qp_destroy(struct opi_dev *od, u32 id);
 int opi_cmd_qp_query(struct opi_dev *od, u32 id, struct opi_qp_info *info);
+int opi_cmd_rss_set(struct opi_dev *od, const struct opi_rss_config *rss);
 int opi_cmd_port_list(struct opi_dev *od, u32 start, __le32 *ids,
 		      unsigned int max);
 int opi_cmd_port_get(struct opi_dev *od, u32 port, struct opi_port_info *info);
@@ -140,6 +141,8 @@ int opi_cmd_port_stats(struct opi_dev *od, u32 port,
 int opi_cmd_port_set_state(struct opi_dev *od, u32 port, bool up);
 int opi_cmd_port_set_mtu(struct opi_dev *od, u32 port, u32 mtu);
 int opi_cmd_port_set_mac(struct opi_dev *od, u32 port, const u8 *mac);
+int opi_cmd_port_set_rx(struct opi_dev *od, u32 port,
+			const struct opi_rx_config *rx);
 int opi_cmd_boot_set(struct opi_dev *od, u8 os_status);
 
 #endif /* _OPI_CMDQ_H */

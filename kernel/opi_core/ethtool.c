@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ethtool, the same on both sides.
+ * ethtool, the same on both sides.  Coalescing is in coalesce.c, RSS in rss.c.
+ * What is about queue pairs is changed through the uplink on the DPU, where all
+ * netdevs share them.
  */
 #include <linux/ethtool.h>
 #include <linux/netdevice.h>
@@ -29,21 +31,40 @@ static const struct opi_ethtool_stat opi_port_stats[] = {
 	OPI_PORT_STAT(tx_bytes),
 	OPI_PORT_STAT(tx_bad),
 	OPI_PORT_STAT(tx_down),
+	OPI_PORT_STAT(rx_filtered),
 };
 
 /* What the driver counts; on the DPU all ports share the queue pairs. */
 static const struct opi_ethtool_stat opi_qp_tx_stats[] = {
+	OPI_QP_STAT(tx_packets),
+	OPI_QP_STAT(tx_bytes),
+	OPI_QP_STAT(tx_csum),
+	OPI_QP_STAT(tx_gso_packets),
+	OPI_QP_STAT(tx_gso_bytes),
 	OPI_QP_STAT(tx_kicks),
 	OPI_QP_STAT(tx_stops),
+	OPI_QP_STAT(tx_wakes),
 	OPI_QP_STAT(tx_map_errors),
 	OPI_QP_STAT(tx_linearized),
+	OPI_QP_STAT(xdp_tx),
+	OPI_QP_STAT(xdp_xmit),
+	OPI_QP_STAT(xdp_full),
 };
 
 static const struct opi_ethtool_stat opi_qp_rx_stats[] = {
+	OPI_QP_STAT(rx_packets),
+	OPI_QP_STAT(rx_bytes),
+	OPI_QP_STAT(rx_csum_partial),
+	OPI_QP_STAT(rx_csum_valid),
+	OPI_QP_STAT(rx_gso_packets),
+	OPI_QP_STAT(rx_gso_bytes),
 	OPI_QP_STAT(rx_kicks),
 	OPI_QP_STAT(rx_bad),
 	OPI_QP_STAT(rx_no_port),
 	OPI_QP_STAT(rx_no_memory),
+	OPI_QP_STAT(xdp_drop),
+	OPI_QP_STAT(xdp_redirect),
+	OPI_QP_STAT(xdp_errors),
 };
 
 static const char opi_qp_ctl_stats[][ETH_GSTRING_LEN] = {
@@ -94,10 +115,115 @@ static void opi_get_ringparam(struct net_device *netdev,
 {
 	struct opi_dev *od = opi_netdev_port(netdev)->od;
 
-	ring->tx_max_pending = BIT(min(OPI_SQ_ORDER, od->max_order));
-	ring->tx_pending = ring->tx_max_pending;
-	ring->rx_max_pending = BIT(min(OPI_RQ_ORDER, od->max_order));
-	ring->rx_pending = ring->rx_max_pending;
+	ring->tx_max_pending = BIT(od->max_order);
+	ring->tx_pending = BIT(od->cfg.sq_order);
+	ring->rx_max_pending = BIT(od->max_order);
+	ring->rx_pending = BIT(od->cfg.rq_order);
+}
+
+static int opi_set_ringparam(struct net_device *netdev,
+			     struct ethtool_ringparam *ring,
+			     struct kernel_ethtool_ringparam *kernel_ring,
+			     struct netlink_ext_ack *extack)
+{
+	struct opi_port *port = opi_netdev_port(netdev);
+	struct opi_qp_config cfg = port->od->cfg;
+
+	if (!opi_port_owns_qps(port, extack))
+		return -EOPNOTSUPP;
+	/* The largest has been checked. */
+	if (!is_power_of_2(ring->rx_pending) ||
+	    !is_power_of_2(ring->tx_pending) ||
+	    ring->rx_pending < BIT(OPI_MIN_ORDER) ||
+	    ring->tx_pending < BIT(OPI_MIN_ORDER)) {
+		NL_SET_ERR_MSG_FMT_MOD(extack,
+				       "rings have a power of two of entries, %lu at least",
+				       BIT(OPI_MIN_ORDER));
+		return -EINVAL;
+	}
+
+	cfg.rq_order = ilog2(ring->rx_pending);
+	cfg.sq_order = ilog2(ring->tx_pending);
+	if (cfg.rq_order == port->od->cfg.rq_order &&
+	    cfg.sq_order == port->od->cfg.sq_order)
+		return 0;
+	return opi_qps_reconfigure(port->od, &cfg, extack);
+}
+
+static void opi_get_channels(struct net_device *netdev,
+			     struct ethtool_channels *ch)
+{
+	struct opi_dev *od = opi_netdev_port(netdev)->od;
+
+	ch->max_combined = od->max_qps;
+	ch->combined_count = od->cfg.n_qps;
+}
+
+static int opi_set_channels(struct net_device *netdev,
+			    struct ethtool_channels *ch)
+{
+	struct opi_port *port = opi_netdev_port(netdev);
+	struct opi_qp_config cfg = port->od->cfg;
+
+	/* ethtool gives no extack for this one. */
+	if (!opi_port_owns_qps(port, NULL))
+		return -EOPNOTSUPP;
+
+	/* 1 to the most, and no other kind: checked. */
+	cfg.n_qps = ch->combined_count;
+	if (cfg.n_qps == port->od->cfg.n_qps)
+		return 0;
+	return opi_qps_reconfigure(port->od, &cfg, NULL);
+}
+
+static int opi_get_rxnfc(struct net_device *netdev, struct ethtool_rxnfc *info,
+			 u32 *rules)
+{
+	switch (info->cmd) {
+	case ETHTOOL_GRXRINGS:
+		info->data = opi_netdev_port(netdev)->od->cfg.n_qps;
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* Registers as they stand, the boot block included (interface, "Registers"). */
+#define OPI_REGS_VERSION	1
+#define OPI_REGS_DUMP		(OPI_REG_BOOT + sizeof(struct opi_boot_block))
+
+static int opi_get_regs_len(struct net_device *netdev)
+{
+	return OPI_REGS_DUMP;
+}
+
+static void opi_get_regs(struct net_device *netdev, struct ethtool_regs *regs,
+			 void *data)
+{
+	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	u32 *words = data;
+	unsigned int i;
+
+	regs->version = OPI_REGS_VERSION;
+	for (i = 0; i < OPI_REGS_DUMP / sizeof(u32); i++)
+		words[i] = opi_rd(od, i * sizeof(u32));
+}
+
+/* What the card counts of a port, in the words of IEEE 802.3. */
+static void opi_get_eth_mac_stats(struct net_device *netdev,
+				  struct ethtool_eth_mac_stats *stats)
+{
+	struct opi_port *port = opi_netdev_port(netdev);
+	struct opi_port_stats ps;
+
+	if (opi_cmd_port_stats(port->od, port->id, &ps))
+		return;
+	stats->FramesTransmittedOK = le64_to_cpu(ps.tx_frames);
+	stats->OctetsTransmittedOK = le64_to_cpu(ps.tx_bytes);
+	stats->FramesReceivedOK = le64_to_cpu(ps.rx_frames);
+	stats->OctetsReceivedOK = le64_to_cpu(ps.rx_bytes);
+	stats->FramesLostDueToIntMACRcvError = le64_to_cpu(ps.rx_no_buffer);
+	stats->FrameTooLongErrors = le64_to_cpu(ps.rx_oversize);
 }
 
 static int opi_get_sset_count(struct net_device *netdev, int sset)
@@ -106,7 +232,7 @@ static int opi_get_sset_count(struct net_device *netdev, int sset)
 
 	if (sset != ETH_SS_STATS)
 		return -EOPNOTSUPP;
-	return ARRAY_SIZE(opi_port_stats) + od->n_qps * OPI_N_QP_STATS;
+	return ARRAY_SIZE(opi_port_stats) + od->cfg.n_qps * OPI_N_QP_STATS;
 }
 
 static void opi_get_strings(struct net_device *netdev, u32 sset, u8 *data)
@@ -119,7 +245,7 @@ static void opi_get_strings(struct net_device *netdev, u32 sset, u8 *data)
 
 	for (i = 0; i < ARRAY_SIZE(opi_port_stats); i++)
 		ethtool_puts(&data, opi_port_stats[i].name);
-	for (q = 0; q < od->n_qps; q++) {
+	for (q = 0; q < od->cfg.n_qps; q++) {
 		for (i = 0; i < ARRAY_SIZE(opi_qp_tx_stats); i++)
 			ethtool_sprintf(&data, "qp%u_%s", q,
 					opi_qp_tx_stats[i].name);
@@ -163,7 +289,7 @@ static void opi_get_ethtool_stats(struct net_device *netdev,
 		*data++ = le64_to_cpu(*(__le64 *)((void *)&ps +
 						  opi_port_stats[i].offset));
 
-	for (q = 0; q < od->n_qps; q++) {
+	for (q = 0; q < od->cfg.n_qps; q++) {
 		const struct opi_qp_stats *qs = &od->qp_stats[q];
 
 		data = opi_get_qp_stats(qs, &qs->tx_sync, opi_qp_tx_stats,
@@ -176,12 +302,30 @@ static void opi_get_ethtool_stats(struct net_device *netdev,
 }
 
 const struct ethtool_ops opi_ethtool_ops = {
+	.supported_coalesce_params = ETHTOOL_COALESCE_RX_USECS |
+				     ETHTOOL_COALESCE_RX_MAX_FRAMES |
+				     ETHTOOL_COALESCE_USE_ADAPTIVE_RX,
 	.get_drvinfo		= opi_get_drvinfo,
 	.get_link		= ethtool_op_get_link,
 	.get_link_ksettings	= opi_get_link_ksettings,
+	.get_regs_len		= opi_get_regs_len,
+	.get_regs		= opi_get_regs,
 	.get_ringparam		= opi_get_ringparam,
+	.set_ringparam		= opi_set_ringparam,
+	.get_channels		= opi_get_channels,
+	.set_channels		= opi_set_channels,
+	.get_coalesce		= opi_coal_get,
+	.set_coalesce		= opi_coal_set,
+	.get_rxnfc		= opi_get_rxnfc,
+	.get_rxfh_key_size	= opi_rss_key_size,
+	.get_rxfh_indir_size	= opi_rss_table_size,
+	.get_rxfh		= opi_rss_get,
+	.set_rxfh		= opi_rss_set,
+	.get_rxfh_fields	= opi_rss_get_fields,
+	.set_rxfh_fields	= opi_rss_set_fields,
 	.get_ts_info		= ethtool_op_get_ts_info,
 	.get_sset_count		= opi_get_sset_count,
 	.get_strings		= opi_get_strings,
 	.get_ethtool_stats	= opi_get_ethtool_stats,
+	.get_eth_mac_stats	= opi_get_eth_mac_stats,
 };

@@ -108,8 +108,8 @@ static bool opi_eq_reap(struct opi_eq *eq, bool *async)
 			budget--;
 
 			if (eqe.type == OPI_EV_QP) {
-				if (!opi_txrx_event(od,
-						    le16_to_cpu(eqe.queue)))
+				if (!opi_qp_event(od,
+						  le16_to_cpu(eqe.queue)))
 					eq->spurious++;
 			} else {
 				opi_async_push(od, &eqe);

@@ -210,7 +210,8 @@ int opi_hw_limits(struct opi_dev *od)
 
 	qps = lim0 & OPI_LIMITS0_QPS_MASK;
 	eqs = lim0 >> OPI_LIMITS0_EQS_SHIFT;
-	od->n_eqs = min(eqs, od->n_vecs);
+	/* Vectors are not allocated yet when this is called first. */
+	od->n_eqs = od->n_vecs ? min(eqs, od->n_vecs) : eqs;
 	od->aq.order = min(lim1 & OPI_LIMITS1_AQ_ORDER_MASK, OPI_AQ_ORDER);
 	od->max_order = (lim1 >> OPI_LIMITS1_RING_ORDER_SHIFT) & 0xff;
 	od->max_segs = (lim1 >> OPI_LIMITS1_SEGS_SHIFT) & 0xff;
@@ -218,14 +219,17 @@ int opi_hw_limits(struct opi_dev *od)
 
 	/* A page for the admin queue and one for each queue pair in use. */
 	pages = od->db_shift < 31 ? od->db_size >> od->db_shift : 0;
-	if (!od->n_eqs || qps < od->n_qps || pages < od->n_qps + 1 ||
-	    od->db_shift < 3 || od->aq.order < OPI_AQ_ORDER_MIN ||
-	    od->max_order < OPI_RING_ORDER_MIN || !od->max_segs) {
+	if (!od->n_eqs || !qps || pages < 2 || od->db_shift < 3 ||
+	    od->aq.order < OPI_AQ_ORDER_MIN ||
+	    od->max_order < OPI_MIN_ORDER || !od->max_segs) {
 		dev_err(&od->pdev->dev,
 			"card offers too little: limits %#x %#x, %u doorbells\n",
 			lim0, lim1, pages);
 		return -EPROTO;
 	}
+	od->max_order = min(od->max_order, OPI_MAX_ORDER);
+	/* netdevs keep the number of queues that they were made with. */
+	od->max_qps = min3(od->max_qps, qps, pages - 1);
 
 	opi_hw_read_timeout(od);
 	return 0;

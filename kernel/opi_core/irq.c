@@ -22,10 +22,27 @@ static irqreturn_t opi_irq_admin(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
+/* Spread over CPUs, as queues of netdevs are; that of the admin queue floats. */
+static void opi_irq_spread(struct opi_dev *od, unsigned int i)
+{
+	int node = dev_to_node(&od->pdev->dev);
+
+	if (i)
+		irq_set_affinity_and_hint(od->eqs[i].irq,
+					  cpumask_of(cpumask_local_spread(i - 1,
+									  node)));
+}
+
 static irqreturn_t opi_irq_eq(int irq, void *data)
 {
 	opi_eq_irq(data);
 	return IRQ_HANDLED;
+}
+
+static void opi_irq_free(struct opi_eq *eq)
+{
+	irq_update_affinity_hint(eq->irq, NULL);
+	free_irq(eq->irq, eq);
 }
 
 /**
@@ -49,12 +66,13 @@ int opi_irqs_init(struct opi_dev *od)
 				  eq->name, eq);
 		if (err)
 			goto err_free;
+		opi_irq_spread(od, i);
 	}
 	return 0;
 
 err_free:
 	while (i--)
-		free_irq(od->eqs[i].irq, &od->eqs[i]);
+		opi_irq_free(&od->eqs[i]);
 	return err;
 }
 
@@ -67,5 +85,5 @@ void opi_irqs_exit(struct opi_dev *od)
 	unsigned int i;
 
 	for (i = 0; i < od->n_vecs; i++)
-		free_irq(od->eqs[i].irq, &od->eqs[i]);
+		opi_irq_free(&od->eqs[i]);
 }

@@ -16,9 +16,6 @@
 #include "opi_core.h"
 #include "txrx.h"
 
-/* Queue pairs that a function uses. */
-#define OPI_N_QPS		1
-
 #define OPI_WATCH_PERIOD	HZ
 #define OPI_STALL_SECONDS	5	/* without a heartbeat: ask the card */
 #define OPI_BACKOFF_MAX		16	/* s between attempts to start */
@@ -55,6 +52,7 @@ static int opi_dev_identify(struct opi_dev *od)
 	if (od->n_ports && id.serial != od->ident.serial)
 		opi_ports_remove(od);
 	od->ident = id;
+	WRITE_ONCE(od->caps, le64_to_cpu(id.caps));
 	return 0;
 }
 
@@ -66,6 +64,9 @@ static int __opi_dev_start(struct opi_dev *od)
 	if (err)
 		return err;
 	err = opi_hw_limits(od);
+	if (err)
+		return err;
+	err = opi_qps_limit(od);
 	if (err)
 		return err;
 	err = opi_aq_start(od);
@@ -230,7 +231,7 @@ void opi_dev_queue_qp(struct opi_dev *od, unsigned int id)
 {
 	bool again = time_before(jiffies, READ_ONCE(od->qp_restart) + HZ);
 
-	set_bit(id, &od->qp_failed);
+	set_bit(id, od->qp_failed);
 	queue_delayed_work(od->wq, &od->qp_work, again ? HZ : 0);
 }
 
@@ -241,7 +242,7 @@ static void opi_event_handle(struct opi_dev *od, const struct opi_event *ev,
 
 	switch (ev->type) {
 	case OPI_EV_QP_ERROR:
-		if (ev->queue >= od->n_qps)
+		if (ev->queue >= OPI_MAX_QPS)
 			break;
 		dev_warn_ratelimited(&od->pdev->dev,
 				     "queue pair %u stopped, error %u\n",
@@ -327,9 +328,9 @@ static void opi_qp_work(struct work_struct *work)
 	unsigned int id;
 
 	rtnl_lock();
-	for (id = 0; id < od->n_qps; id++)
-		if (test_and_clear_bit(id, &od->qp_failed))
-			opi_txrx_restart(od, id);
+	for (id = 0; id < OPI_MAX_QPS; id++)
+		if (test_and_clear_bit(id, od->qp_failed))
+			opi_qp_restart(od, id);
 	WRITE_ONCE(od->qp_restart, jiffies);
 	rtnl_unlock();
 }
@@ -381,7 +382,7 @@ static void opi_watch_started(struct opi_dev *od, int card)
 	}
 
 	opi_eqs_poke(od);
-	opi_txrx_poke(od);
+	opi_qps_poke(od);
 	opi_dev_show(od, 0);
 }
 
@@ -443,6 +444,7 @@ static void opi_dev_disable_works(struct opi_dev *od)
 	disable_work_sync(&od->reset_work);
 	disable_work_sync(&od->health_work);
 	disable_delayed_work_sync(&od->qp_work);
+	disable_work_sync(&od->rx_work);
 }
 
 /* The function is done with our memory, or at least cannot reach it. */
@@ -457,7 +459,7 @@ static void opi_dev_quiesce(struct opi_dev *od)
 	pci_clear_master(od->pdev);
 
 	rtnl_lock();
-	opi_txrx_free_dead(od);
+	opi_qps_free_dead(od);
 	rtnl_unlock();
 }
 
@@ -492,8 +494,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	od = devlink_priv(devlink);
 	od->pdev = pdev;
-	od->n_qps = OPI_N_QPS;
-	od->n_vecs = 1 + OPI_N_QPS;
+	od->max_qps = OPI_MAX_QPS;
 	od->state = OPI_DEV_STATE_STARTING;
 	od->timeout = msecs_to_jiffies(OPI_MIN_TIMEOUT_MS);
 	od->backoff = 1;
@@ -503,6 +504,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	INIT_WORK(&od->reset_work, opi_reset_work);
 	INIT_WORK(&od->health_work, opi_health_work);
 	INIT_DELAYED_WORK(&od->qp_work, opi_qp_work);
+	INIT_WORK(&od->rx_work, opi_rx_work);
 	INIT_DELAYED_WORK(&od->watch_work, opi_watch_work);
 	pci_set_drvdata(pdev, od);
 
@@ -525,7 +527,10 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		err = -ENOMEM;
 		goto err_devlink;
 	}
-	n = pci_alloc_irq_vectors(pdev, 1, od->n_vecs, PCI_IRQ_MSIX);
+	/* One for each CPU, and one for the admin queue and events. */
+	n = pci_alloc_irq_vectors(pdev, 1,
+				  1 + min(num_online_cpus(), od->max_qps),
+				  PCI_IRQ_MSIX);
 	if (n < 0) {
 		err = n;
 		goto err_wq;
@@ -538,7 +543,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = opi_eqs_init(od);
 	if (err)
 		goto err_eqs;
-	err = opi_txrx_init(od);
+	err = opi_qps_init(od);
 	if (err)
 		goto err_txrx;
 
@@ -582,7 +587,7 @@ err_irqs:
 	opi_dev_disable_works(od);
 	opi_dev_quiesce(od);
 err_txrx:
-	opi_txrx_exit(od);
+	opi_qps_exit(od);
 err_eqs:
 	opi_eqs_exit(od);
 err_aq:
@@ -621,7 +626,7 @@ static void opi_remove(struct pci_dev *pdev)
 
 	opi_dev_quiesce(od);
 	opi_irqs_exit(od);
-	opi_txrx_exit(od);
+	opi_qps_exit(od);
 	opi_eqs_exit(od);
 	opi_aq_exit(od);
 	pci_free_irq_vectors(pdev);

@@ -2,7 +2,8 @@
 /*
  * Netdevs: what those of both sides have in common (open, stop, MTU, address,
  * carrier, being brought back after a reset), and that of a host function.
- * Representors and uplinks are in rep.c, frames in txrx.c.
+ * Representors and uplinks are in rep.c, what a netdev receives and its features
+ * in filter.c, frames in tx.c and rx.c.
  *
  * A netdev stays registered, and open if it was, while the device has no
  * service: it has no carrier then, and gets back what was set when the service
@@ -33,6 +34,69 @@ struct opi_port *opi_netdev_port(const struct net_device *netdev)
 }
 
 /**
+ * opi_port_owns_qps - are the queue pairs those of this port's netdev?
+ * @port:	the port
+ * @extack:	gets the reason if not
+ *
+ * On the DPU all netdevs share them, and the uplink's stands for all.
+ *
+ * Return: whether they can be changed through its netdev.
+ */
+bool opi_port_owns_qps(const struct opi_port *port,
+		       struct netlink_ext_ack *extack)
+{
+	if (!opi_is_dpu(port->od) || port->type == OPI_PORT_UPLINK)
+		return true;
+	NL_SET_ERR_MSG_MOD(extack,
+			   "representors share the uplink's queues: change them there");
+	return false;
+}
+
+/*
+ * Have each CPU send through the queue pair of which it gets the interrupts
+ * (irq.c).  Only a hint.
+ */
+static void opi_netdev_spread(struct net_device *netdev)
+{
+	unsigned int n = netdev->real_num_tx_queues, cpus = num_online_cpus();
+	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	int node = dev_to_node(&od->pdev->dev);
+	cpumask_var_t mask;
+	unsigned int q, i;
+
+	if (n == 1 || !zalloc_cpumask_var(&mask, GFP_KERNEL))
+		return;
+	for (q = 0; q < n; q++) {
+		cpumask_clear(mask);
+		for (i = q; i < cpus; i += n)
+			cpumask_set_cpu(cpumask_local_spread(i, node), mask);
+		if (!cpumask_empty(mask))
+			netif_set_xps_queue(netdev, mask, q);
+	}
+	free_cpumask_var(mask);
+}
+
+/**
+ * opi_netdev_set_queues - have the stack use as many queues as there are
+ * @netdev:	the netdev
+ *
+ * Context: rtnl held if it is registered.
+ * Return: 0 or a negative errno.
+ */
+int opi_netdev_set_queues(struct net_device *netdev)
+{
+	unsigned int n = opi_netdev_port(netdev)->od->cfg.n_qps;
+	int err;
+
+	if (netdev->real_num_tx_queues == n && netdev->real_num_rx_queues == n)
+		return 0;
+	err = netif_set_real_num_queues(netdev, n, n);
+	if (!err && netif_running(netdev))
+		opi_netdev_spread(netdev);
+	return err;
+}
+
+/**
  * opi_netdev_open - ndo_open
  * @netdev:	the netdev
  *
@@ -47,17 +111,20 @@ int opi_netdev_open(struct net_device *netdev)
 	struct opi_dev *od = port->od;
 	int err;
 
-	err = opi_txrx_get(od);
+	err = opi_qps_get(od);
 	if (err) {
 		netdev_warn(netdev, "no queue pairs: %pe\n", ERR_PTR(err));
 		return err;
 	}
 
+	opi_netdev_spread(netdev);
 	netif_tx_start_all_queues(netdev);
 	if (!od->net_up)
 		return 0;
 
-	err = opi_cmd_port_set_state(od, port->id, true);
+	err = opi_port_set_rx(port);
+	if (!err)
+		err = opi_cmd_port_set_state(od, port->id, true);
 	if (!err)
 		err = opi_port_refresh(port);
 	if (opi_no_service(err)) {
@@ -68,7 +135,7 @@ int opi_netdev_open(struct net_device *netdev)
 		netdev_warn(netdev, "port does not come up: %pe\n",
 			    ERR_PTR(err));
 		netif_tx_stop_all_queues(netdev);
-		opi_txrx_put(od);
+		opi_qps_put(od);
 	}
 	return err;
 }
@@ -98,7 +165,7 @@ int opi_netdev_stop(struct net_device *netdev)
 	netif_carrier_off(netdev);
 	mutex_unlock(&port->lock);
 
-	opi_txrx_put(od);
+	opi_qps_put(od);
 	return 0;
 }
 
@@ -167,24 +234,33 @@ void opi_netdev_tx_timeout(struct net_device *netdev, unsigned int txq)
 
 	DEV_STATS_INC(netdev, tx_errors);
 	netdev_warn_once(netdev, "queue %u does not send\n", txq);
-	opi_dev_queue_qp(port->od, txq);
+	set_bit(txq, port->od->tx_hung);
+	opi_dev_fail(port->od, OPI_FAIL_TX);
 }
 
 static netdev_tx_t opi_netdev_xmit(struct sk_buff *skb,
 				   struct net_device *netdev)
 {
-	return opi_txrx_xmit(opi_netdev_port(netdev)->od, skb, netdev, 0);
+	return opi_tx_xmit(opi_netdev_port(netdev)->od, skb, netdev, 0);
 }
 
 static const struct net_device_ops opi_netdev_ops = {
 	.ndo_open		= opi_netdev_open,
 	.ndo_stop		= opi_netdev_stop,
 	.ndo_start_xmit		= opi_netdev_xmit,
-	.ndo_get_stats64	= dev_get_tstats64,
+	.ndo_get_stats64	= opi_get_stats64,
 	.ndo_change_mtu		= opi_netdev_change_mtu,
 	.ndo_set_mac_address	= opi_netdev_set_mac,
 	.ndo_validate_addr	= eth_validate_addr,
 	.ndo_tx_timeout		= opi_netdev_tx_timeout,
+	.ndo_set_rx_mode	= opi_set_rx_mode,
+	.ndo_vlan_rx_add_vid	= opi_vlan_add,
+	.ndo_vlan_rx_kill_vid	= opi_vlan_kill,
+	.ndo_features_check	= opi_tx_features_check,
+	.ndo_fix_features	= opi_fix_features,
+	.ndo_set_features	= opi_set_features,
+	.ndo_bpf		= opi_xdp_bpf,
+	.ndo_xdp_xmit		= opi_xdp_xmit,
 };
 
 /**
@@ -209,7 +285,7 @@ int opi_netdev_register(struct opi_port *port,
 	u32 max_mtu;
 	int err;
 
-	netdev = alloc_etherdev_mqs(sizeof(*nic), od->n_qps, od->n_qps);
+	netdev = alloc_etherdev_mqs(sizeof(*nic), od->max_qps, od->max_qps);
 	if (!netdev)
 		return -ENOMEM;
 
@@ -221,16 +297,23 @@ int opi_netdev_register(struct opi_port *port,
 	SET_NETDEV_DEVLINK_PORT(netdev, &port->dl);
 	netdev->netdev_ops = ops;
 	netdev->ethtool_ops = &opi_ethtool_ops;
-	netdev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	netdev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
-	netdev->hw_features = NETIF_F_SG;
-	netdev->features = netdev->hw_features | NETIF_F_HIGHDMA;
-	netdev->vlan_features = netdev->features;
 	netdev->watchdog_timeo = 5 * HZ;
+	if (opi_is_dpu(od)) {
+		netdev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+	} else {
+		netdev->priv_flags |= IFF_UNICAST_FLT;
+		netdev->stat_ops = &opi_stat_ops;
+		netdev->xdp_features = NETDEV_XDP_ACT_BASIC |
+				       NETDEV_XDP_ACT_REDIRECT |
+				       NETDEV_XDP_ACT_NDO_XMIT;
+	}
+	opi_features_init(netdev);
 
 	max_mtu = min(le32_to_cpu(info->max_mtu), OPI_MAX_PORT_MTU);
+	port->max_mtu = max(max_mtu, OPI_MIN_PORT_MTU);
 	netdev->min_mtu = OPI_MIN_PORT_MTU;
-	netdev->max_mtu = max(max_mtu, OPI_MIN_PORT_MTU);
+	netdev->max_mtu = port->max_mtu;
 	netdev->mtu = min(netdev->max_mtu, ETH_DATA_LEN);
 
 	if (is_valid_ether_addr(mac))
@@ -243,6 +326,9 @@ int opi_netdev_register(struct opi_port *port,
 	if (!opi_is_dpu(od))
 		od->napi_dev = netdev;
 
+	err = opi_netdev_set_queues(netdev);
+	if (err)
+		goto err_free;
 	err = xa_err(xa_store(&od->ports, port->id, port, GFP_KERNEL));
 	if (err)
 		goto err_free;
@@ -252,7 +338,9 @@ int opi_netdev_register(struct opi_port *port,
 	return 0;
 
 err_erase:
+	rtnl_lock();
 	xa_erase(&od->ports, port->id);
+	rtnl_unlock();
 	synchronize_net();
 err_free:
 	if (!opi_is_dpu(od))
@@ -292,7 +380,7 @@ void opi_netdev_del(struct opi_port *port)
 	/* No one finds it any more, and NAPI holds none of its frames. */
 	synchronize_net();
 	if (opi_is_dpu(od))
-		opi_txrx_flush(od);
+		opi_qps_flush(od);
 	/* What was sent from it may be buried; then it holds no reference. */
 	unregister_netdevice(netdev);
 	rtnl_unlock();
@@ -352,8 +440,16 @@ static int opi_netdev_restore(struct opi_port *port)
 			return err;
 	}
 
+	/* Another card, or other firmware, may be able to do less. */
+	netdev_update_features(netdev);
 	if (!netif_running(netdev))
 		return 0;
+	err = opi_port_set_rx(port);
+	if (opi_netdev_refused(err))
+		netdev_warn(netdev, "the card refuses the filter: %pe\n",
+			    ERR_PTR(err));
+	else if (err)
+		return err;
 	err = opi_cmd_port_set_state(od, port->id, true);
 	if (err)
 		return err;
@@ -376,9 +472,9 @@ int opi_netdevs_up(struct opi_dev *od)
 	int err;
 
 	rtnl_lock();
-	opi_txrx_free_dead(od);
+	opi_qps_free_dead(od);
 	WRITE_ONCE(od->net_up, true);
-	err = opi_txrx_start(od);
+	err = opi_qps_start(od);
 	if (!err) {
 		xa_for_each(&od->ports, id, port) {
 			err = opi_netdev_restore(port);
@@ -408,6 +504,6 @@ void opi_netdevs_down(struct opi_dev *od)
 		netif_carrier_off(port->netdev);
 		mutex_unlock(&port->lock);
 	}
-	opi_txrx_stop(od);
+	opi_qps_stop(od);
 	rtnl_unlock();
 }

@@ -11,7 +11,7 @@
  *
  *	device_lock(&pdev->dev)	held by the PCI core around probe, remove, reset
  *	devl_lock(devlink)	start and stop of the device, od->ports
- *	rtnl_lock()		netdevs, queue pairs, od->net_up
+ *	rtnl_lock()		netdevs, queue pairs and their settings, od->net_up
  *	port->lock		carrier and speed
  *	sq->lock		a send ring (softirq)
  *	aq.lock, eq->lock, async.lock	interrupts
@@ -22,6 +22,8 @@
 #ifndef _OPI_CORE_H
 #define _OPI_CORE_H
 
+#include <linux/bitmap.h>
+#include <linux/if_vlan.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -35,6 +37,7 @@
 #include "cmdq.h"
 #include "eventq.h"
 #include "netlink.h"
+#include "txrx.h"
 
 #define OPI_DRV_NAME		"opi_core"
 
@@ -44,9 +47,6 @@
 #define OPI_MAX_PORTS		4096
 #define OPI_MIN_PORT_MTU	68
 #define OPI_MAX_PORT_MTU	9216
-
-struct opi_qp;
-struct opi_qp_stats;
 
 /* Bits of od->flags. */
 enum opi_dev_flag {
@@ -61,6 +61,7 @@ enum opi_failure {
 	OPI_FAIL_CMD_TIMEOUT,	/* a command was not answered */
 	OPI_FAIL_AQ,		/* the card has stopped the admin queue */
 	OPI_FAIL_FATAL,		/* the card says that it has failed */
+	OPI_FAIL_TX,		/* a queue does not send, see od->tx_hung */
 };
 
 /**
@@ -76,6 +77,8 @@ enum opi_failure {
  * @timeout:	jiffies; longest time of a command or a reset
  * @max_segs:	segments of a frame that the card takes
  * @max_order:	log2 of the largest ring that the card takes
+ * @max_qps:	queue pairs that this card and all before it have room for
+ * @caps:	OPI_CAP_*; written under devl_lock
  *
  * @aq:		admin queue
  * @eqs:	event queues; number 0 has the asynchronous events
@@ -90,6 +93,7 @@ enum opi_failure {
  * @nl:		netlink's part
  * @aq_reporter: devlink health reporter of the admin queue
  * @fw_reporter: devlink health reporter of the card
+ * @tx_reporter: devlink health reporter of sending
  *
  * @ports:	struct opi_port by port id; changed under devl_lock, read by RCU
  * @n_ports:	how many
@@ -97,9 +101,13 @@ enum opi_failure {
  * @net_up:	queue pairs can be made and used; under rtnl
  * @qps:	running queue pairs; changed under rtnl, read by RCU
  * @qp_stats:	their counters, which outlive them
- * @n_qps:	size of @qps
+ * @cfg:	how they are made; under rtnl
+ * @coal:	how long completions wait; under rtnl
+ * @rss:	how received frames are spread over them; under rtnl
+ * @xdp_prog:	looks at received frames first; changed under rtnl, read by RCU
  * @qp_users:	open netdevs; under rtnl
  * @qp_failed:	queue pairs to be made anew, a bit each
+ * @tx_hung:	queue pairs that do not send, a bit each
  * @qp_restart:	jiffies of the last time
  * @dead_qps:	stopped queue pairs that the card may still write to; under rtnl
  * @napi_dev:	owner of NAPI where the queue pairs serve all ports
@@ -109,6 +117,7 @@ enum opi_failure {
  * @reset_work:	stops the device and starts it again
  * @health_work: reports @failures; may recover, hence not under devl_lock
  * @qp_work:	makes queue pairs anew
+ * @rx_work:	gives receive filters to the card
  * @watch_work:	each second: is the card still there, or is it back?
  * @heartbeat:	last value of the register
  * @stalled:	seconds for which it has not changed
@@ -127,6 +136,8 @@ struct opi_dev {
 	unsigned long		timeout;
 	unsigned int		max_segs;
 	unsigned int		max_order;
+	unsigned int		max_qps;
+	u64			caps;
 
 	struct opi_aq		aq;
 	struct opi_eq		*eqs;
@@ -141,16 +152,21 @@ struct opi_dev {
 	struct opi_nl_dpu	nl;
 	struct devlink_health_reporter *aq_reporter;
 	struct devlink_health_reporter *fw_reporter;
+	struct devlink_health_reporter *tx_reporter;
 
 	struct xarray		ports;
 	unsigned int		n_ports;
 
 	bool			net_up;
-	struct opi_qp __rcu	**qps;
+	struct opi_qp __rcu	*qps[OPI_MAX_QPS];
 	struct opi_qp_stats	*qp_stats;
-	unsigned int		n_qps;
+	struct opi_qp_config	cfg;
+	struct opi_coalesce	coal;
+	struct opi_rss		rss;
+	struct bpf_prog __rcu	*xdp_prog;
 	unsigned int		qp_users;
-	unsigned long		qp_failed;
+	DECLARE_BITMAP(qp_failed, OPI_MAX_QPS);
+	DECLARE_BITMAP(tx_hung, OPI_MAX_QPS);
 	unsigned long		qp_restart;
 	struct list_head	dead_qps;
 	struct net_device	*napi_dev;
@@ -160,11 +176,17 @@ struct opi_dev {
 	struct work_struct	reset_work;
 	struct work_struct	health_work;
 	struct delayed_work	qp_work;
+	struct work_struct	rx_work;
 	struct delayed_work	watch_work;
 	u32			heartbeat;
 	unsigned int		stalled;
 	unsigned int		retry;
 	unsigned int		backoff;
+};
+
+/* Bits of port->flags. */
+enum opi_port_flag {
+	OPI_PORT_F_RX_DIRTY,	/* the card does not know what shall be received */
 };
 
 /**
@@ -177,6 +199,11 @@ struct opi_dev {
  * @fn_mac:	address of the function, as last heard; under devl_lock
  * @lock:	held from asking for the port's state until that is acted upon
  * @speed:	Mbit/s, 0: unknown
+ * @flags:	OPI_PORT_F_*
+ * @max_mtu:	the card's limit
+ * @features:	of the netdev, as last set; under rtnl
+ * @vlans:	VLANs that the filter passes, a bit each; under rtnl
+ * @promisc_told: that the card refuses promiscuous mode
  * @dl:		devlink port
  * @netdev:	this side's netdev
  *
@@ -191,6 +218,11 @@ struct opi_port {
 	u8			fn_mac[ETH_ALEN];
 	struct mutex		lock;	/* order of answers about the state */
 	u32			speed;
+	unsigned long		flags;
+	unsigned int		max_mtu;
+	netdev_features_t	features;
+	u8			vlans[VLAN_N_VID / 8];
+	bool			promisc_told;
 	struct devlink_port	dl;
 	struct net_device	*netdev;
 };
@@ -266,8 +298,23 @@ int opi_netdev_stop(struct net_device *netdev);
 int opi_netdev_change_mtu(struct net_device *netdev, int mtu);
 int opi_netdev_set_mac(struct net_device *netdev, void *addr);
 void opi_netdev_tx_timeout(struct net_device *netdev, unsigned int txq);
+bool opi_port_owns_qps(const struct opi_port *port,
+		       struct netlink_ext_ack *extack);
+int opi_netdev_set_queues(struct net_device *netdev);
 int opi_netdevs_up(struct opi_dev *od);
 void opi_netdevs_down(struct opi_dev *od);
+
+/* ---- filter.c ---------------------------------------------------------- */
+
+void opi_features_init(struct net_device *netdev);
+netdev_features_t opi_fix_features(struct net_device *netdev,
+				   netdev_features_t features);
+int opi_set_features(struct net_device *netdev, netdev_features_t features);
+int opi_port_set_rx(struct opi_port *port);
+int opi_vlan_add(struct net_device *netdev, __be16 proto, u16 vid);
+int opi_vlan_kill(struct net_device *netdev, __be16 proto, u16 vid);
+void opi_set_rx_mode(struct net_device *netdev);
+void opi_rx_work(struct work_struct *work);
 
 /* ---- rep.c ------------------------------------------------------------- */
 

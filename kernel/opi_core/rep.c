@@ -29,7 +29,7 @@ static netdev_tx_t opi_rep_xmit(struct sk_buff *skb, struct net_device *netdev)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
 
-	return opi_txrx_xmit(port->od, skb, netdev, port->id);
+	return opi_tx_xmit(port->od, skb, netdev, port->id);
 }
 
 static const struct net_device_ops opi_uplink_ops = {
@@ -41,6 +41,9 @@ static const struct net_device_ops opi_uplink_ops = {
 	.ndo_set_mac_address	= opi_netdev_set_mac,
 	.ndo_validate_addr	= eth_validate_addr,
 	.ndo_tx_timeout		= opi_netdev_tx_timeout,
+	.ndo_features_check	= opi_tx_features_check,
+	.ndo_fix_features	= opi_fix_features,
+	.ndo_set_features	= opi_set_features,
 };
 
 /* The address of a representor is seen by nobody but the DPU. */
@@ -53,6 +56,9 @@ static const struct net_device_ops opi_rep_ops = {
 	.ndo_set_mac_address	= eth_mac_addr,
 	.ndo_validate_addr	= eth_validate_addr,
 	.ndo_tx_timeout		= opi_netdev_tx_timeout,
+	.ndo_features_check	= opi_tx_features_check,
+	.ndo_fix_features	= opi_fix_features,
+	.ndo_set_features	= opi_set_features,
 };
 
 /**

@@ -673,6 +673,24 @@ uint16_t cmd_fill(Side *s, uint16_t opcode, uint32_t target, void *buf,
     return le16_to_cpu(cpl.status);
 }
 
+uint16_t cmd_take(Side *s, uint16_t opcode, uint32_t target, const void *buf,
+                  uint32_t len)
+{
+    struct opi_cmd cmd = {
+        .opcode = cpu_to_le16(opcode),
+        .target = cpu_to_le32(target),
+        .buf = cpu_to_le64(s->buf),
+        .buf_len = cpu_to_le32(len),
+    };
+    struct opi_cmd_cpl cpl;
+
+    mem_write(s, s->buf, buf, len);
+    cpl = cmd_run(s, cmd);
+    g_assert_cmpint(cpl.resp_len, ==, 0);
+    g_assert_cmpint(cpl.result, ==, 0);
+    return le16_to_cpu(cpl.status);
+}
+
 uint16_t eq_create(Side *s, unsigned id, unsigned order, unsigned vector)
 {
     Eq *eq = &s->eqs[id];
@@ -806,6 +824,14 @@ void qp_kick(Side *s, unsigned id)
 void qp_send(Side *s, unsigned id, uint32_t port, const void *frame, size_t len,
              unsigned nsegs)
 {
+    struct opi_txd meta = { .port = cpu_to_le32(port) };
+
+    qp_send_meta(s, id, &meta, frame, len, nsegs);
+}
+
+void qp_send_meta(Side *s, unsigned id, const struct opi_txd *meta,
+                  const void *frame, size_t len, unsigned nsegs)
+{
     unsigned i;
     /* A place for frames that the next reset takes back. */
     uint64_t at = OPI_TEST_RAM + OPI_TEST_RAM_SIZE - (128 << 10) * (id + 1);
@@ -814,15 +840,18 @@ void qp_send(Side *s, unsigned id, uint32_t port, const void *frame, size_t len,
     mem_write(s, at, frame, len);
     for (i = 0; i < nsegs; i++) {
         size_t n = i == nsegs - 1 ? len : len / (nsegs - i);
-        struct opi_txd d = {
-            .addr = cpu_to_le64(at),
-            .len = cpu_to_le32(n),
-            .flags = cpu_to_le16((i ? 0 : OPI_TXD_F_SOP) |
-                                 (i == nsegs - 1 ? OPI_TXD_F_EOP : 0)),
-            .nsegs = i ? 0 : nsegs,
-            .port = cpu_to_le32(i ? 0 : port),
-        };
+        struct opi_txd d = { 0 };
 
+        if (i == 0) {
+            d = *meta;
+            d.flags |= cpu_to_le16(OPI_TXD_F_SOP);
+            d.nsegs = nsegs;
+        }
+        if (i == nsegs - 1) {
+            d.flags |= cpu_to_le16(OPI_TXD_F_EOP);
+        }
+        d.addr = cpu_to_le64(at);
+        d.len = cpu_to_le32(n);
         qp_post_txd(s, id, &d);
         at += n;
         len -= n;
@@ -842,6 +871,23 @@ void qp_wait_sent(Side *s, unsigned id)
 
 size_t qp_recv(Side *s, unsigned id, void *buf, size_t size, uint32_t *port,
                int ms)
+{
+    struct opi_cqe first;
+    size_t len = qp_recv_meta(s, id, buf, size, &first, ms);
+
+    if (len) {
+        g_assert_cmphex(le16_to_cpu(first.flags) & ~OPI_CQE_F_EOP, ==,
+                        OPI_CQE_F_SOP);
+        g_assert_cmpint(first.gso_type, ==, OPI_GSO_NONE);
+        if (port) {
+            *port = le32_to_cpu(first.port);
+        }
+    }
+    return len;
+}
+
+size_t qp_recv_meta(Side *s, unsigned id, void *buf, size_t size,
+                    struct opi_cqe *first, int ms)
 {
     Qp *q = &s->qps[id];
     uint32_t ring = 1u << q->cq_order;
@@ -873,12 +919,10 @@ size_t qp_recv(Side *s, unsigned id, void *buf, size_t size, uint32_t *port,
         if (n == 0) {
             nbufs = c.nbufs;
             g_assert_cmpint(nbufs, >, 0);
-            if (port) {
-                *port = le32_to_cpu(c.port);
-            }
+            *first = c;
         }
-        g_assert_cmphex(le16_to_cpu(c.flags), ==,
-                        (n ? 0 : OPI_CQE_F_SOP) |
+        g_assert_cmphex(le16_to_cpu(c.flags) & (OPI_CQE_F_SOP | OPI_CQE_F_EOP),
+                        ==, (n ? 0 : OPI_CQE_F_SOP) |
                         (n == nbufs - 1 ? OPI_CQE_F_EOP : 0));
         g_assert_cmpint(len + l, <=, size);
         mem_read(s, q->rxbuf + (uint64_t)(le16_to_cpu(c.id) - 100) * q->rxlen,
@@ -932,12 +976,17 @@ uint16_t boot_set(Side *s, uint8_t os, uint16_t time)
 
 void traffic_start(Side *host, Side *dpu)
 {
+    traffic_start_with(host, dpu, 5, 2048);
+}
+
+void traffic_start_with(Side *host, Side *dpu, unsigned order, uint32_t rxlen)
+{
     side_start(host);
     side_start(dpu);
-    g_assert_cmpint(qp_create(host, 0, 5, 1, 2048), ==, OPI_ST_OK);
-    g_assert_cmpint(qp_create(dpu, 0, 5, 1, 2048), ==, OPI_ST_OK);
-    qp_post_rx(host, 0, 32);
-    qp_post_rx(dpu, 0, 32);
+    g_assert_cmpint(qp_create(host, 0, order, 1, rxlen), ==, OPI_ST_OK);
+    g_assert_cmpint(qp_create(dpu, 0, order, 1, rxlen), ==, OPI_ST_OK);
+    qp_post_rx(host, 0, 1 << order);
+    qp_post_rx(dpu, 0, 1 << order);
     g_assert_cmpint(port_state(host, 1, true), ==, OPI_ST_OK);
     g_assert_cmpint(port_state(dpu, 0, true), ==, OPI_ST_OK);
     g_assert_cmpint(port_state(dpu, 1, true), ==, OPI_ST_OK);

@@ -138,6 +138,10 @@ uint16_t cmd_status(Side *s, uint16_t opcode, uint32_t target);
 uint16_t cmd_fill(Side *s, uint16_t opcode, uint32_t target, void *buf,
                   uint32_t len);
 
+/* With a buffer that the command takes. */
+uint16_t cmd_take(Side *s, uint16_t opcode, uint32_t target, const void *buf,
+                  uint32_t len);
+
 uint16_t eq_create(Side *s, unsigned id, unsigned order, unsigned vector);
 bool eq_try(Side *s, unsigned id, struct opi_eqe *e);
 /* The next event of that type; others are passed over. */
@@ -152,16 +156,24 @@ void qp_kick(Side *s, unsigned id);
 /* A frame of @len bytes in @nsegs pieces, kicked. */
 void qp_send(Side *s, unsigned id, uint32_t port, const void *frame, size_t len,
              unsigned nsegs);
+/* The same with the metadata of @meta. */
+void qp_send_meta(Side *s, unsigned id, const struct opi_txd *meta,
+                  const void *frame, size_t len, unsigned nsegs);
 void qp_wait_sent(Side *s, unsigned id);
 /* A whole frame; its length, 0: none came in @ms. */
 size_t qp_recv(Side *s, unsigned id, void *buf, size_t size, uint32_t *port,
                int ms);
+/* The same of a frame with metadata; @first: its first completion. */
+size_t qp_recv_meta(Side *s, unsigned id, void *buf, size_t size,
+                    struct opi_cqe *first, int ms);
 struct opi_qp_info qp_info(Side *s, unsigned id);
 struct opi_port_stats port_stats(Side *s, uint32_t port);
 uint16_t port_state(Side *s, uint32_t port, bool up);
 uint16_t boot_set(Side *s, uint8_t os, uint16_t time);
 /* Both ends up and BOOTED, a queue pair 0 with buffers on either side. */
 void traffic_start(Side *host, Side *dpu);
+/* With rings of that order and buffers of that length. */
+void traffic_start_with(Side *host, Side *dpu, unsigned order, uint32_t rxlen);
 
 /* A frame with a recognizable content. */
 void frame_fill(uint8_t *buf, size_t len, uint32_t seed);

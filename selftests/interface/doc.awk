@@ -53,6 +53,8 @@ BEGIN {
 	prefix["Send flags"] = "OPI_TXD_F_"
 	prefix["Segmentation types"] = "OPI_GSO_"
 	prefix["Completion flags"] = "OPI_CQE_F_"
+	prefix["Receive flags"] = "OPI_RX_F_"
+	prefix["Hash types"] = "OPI_HASH_"
 	prefix["Queue pair errors"] = "OPI_QP_ERR_"
 	prefix["Events"] = "OPI_EV_"
 	prefix["OS_STATUS"] = "OPI_OS_"

@@ -291,15 +291,21 @@ no_valid_address_is_refused()
 
 promiscuous_mode_and_multicast_work()
 {
-	bg sniff host timeout 20 tcpdump -p -n -c 1 -i "$HIF" ether dst 02:99:99:99:99:99
+	# To an address that is not the host's: seen by who asks for everything.
+	bg sniff host timeout 20 tcpdump -n -c 1 -i "$HIF" ether dst 02:99:99:99:99:99
 	wait_for 10 grep -q 'listening on' "$CASE_DIR/sniff.err"
-	# To an address that is not the host's: seen, whoever it is for, since the
-	# port is the host's alone.
-	dpu "$GUEST/frames" send "$REP" -d 02:99:99:99:99:99 -n 3 </dev/null
+	# The filter is set a little later than tcpdump says so.
+	wait_for 10 dpu_shows_and_host_sees
 	bg_wait sniff
 	host ping -q -c 2 -i 0.2 -W 5 -I "$HIF" ff02::1 </dev/null
 	host ping -q -c 2 -i 0.2 -W 5 -b 10.77.0.255 </dev/null || :
 	ping_works host "$DPU_IP"
+}
+
+dpu_shows_and_host_sees()
+{
+	dpu "$GUEST/frames" send "$REP" -d 02:99:99:99:99:99 -n 3 </dev/null
+	! host pgrep tcpdump </dev/null
 }
 
 down_and_up_many_times()

@@ -123,7 +123,9 @@ enum opi_peer_state {
 #define OPI_CAP_RX_CSUM			(1ULL << 2)	/* CQE_F_CSUM_* delivered */
 #define OPI_CAP_GSO			(1ULL << 3)	/* gso_type other than NONE */
 #define OPI_CAP_VLAN			(1ULL << 4)	/* TXD_F_VLAN, CQE_F_VLAN */
-#define OPI_CAP_RSS			(1ULL << 5)	/* several receiving queue pairs */
+#define OPI_CAP_RSS			(1ULL << 5)	/* RSS_SET; several receiving queue pairs */
+#define OPI_CAP_RX_FILTER		(1ULL << 6)	/* PORT_SET_RX */
+#define OPI_CAP_COALESCE		(1ULL << 7)	/* cq_usecs has an effect */
 
 /* Reasons of OPI_DEV_STATUS_FATAL. */
 enum opi_health {
@@ -193,12 +195,14 @@ enum opi_status {
 	X(QP_CREATE,		0x0020,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(QP_DESTROY,		0x0021,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(QP_QUERY,		0x0022,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
+	X(RSS_SET,		0x0023,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(PORT_LIST,		0x0030,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(PORT_GET,		0x0031,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(PORT_STATS,		0x0032,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(PORT_SET_STATE,	0x0033,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(PORT_SET_MTU,		0x0034,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(PORT_SET_MAC,		0x0035,	OPI_TR,   OPI_TR,   OPI_TRI)	\
+	X(PORT_SET_RX,		0x0036,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(FUNC_LIST,		0x0040,	OPI_TR,   OPI_NONE, OPI_TRI)	\
 	X(FUNC_GET,		0x0041,	OPI_TR,   OPI_TR,   OPI_TRI)	\
 	X(BOOT_SET,		0x0050,	OPI_NONE, OPI_NONE, OPI_TRI)	\
@@ -363,8 +367,51 @@ struct opi_port_stats {
 	__le64	tx_bytes;
 	__le64	tx_bad;			/* runts, giants */
 	__le64	tx_down;		/* sent while the port was down */
-	__u8	rsvd[56];
+	__le64	rx_filtered;		/* the receiver's filter did not want it */
+	__u8	rsvd[48];
 };
+
+/* PORT_SET_RX takes this: what the asking side's end of a port receives. */
+struct opi_rx_config {
+	__le32	flags;			/* OPI_RX_F_* */
+	__le16	n_macs;
+	__le16	rsvd;			/* zero */
+	__u8	vlans[512];		/* a bit per VLAN id; the lowest of a byte first */
+	__u8	macs[768];		/* @n_macs addresses of 6 bytes, then zero */
+};
+
+#define OPI_RX_MACS_MAX			128
+
+/* What passes the filter. */
+#define OPI_RX_F_PROMISC		0x00000001	/* everything */
+#define OPI_RX_F_ALLMULTI		0x00000002	/* all multicast */
+#define OPI_RX_F_VLAN_FILTER		0x00000004	/* tagged frames: of @vlans only */
+/* What the receiver accepts as metadata; the card does the rest itself. */
+#define OPI_RX_F_VLAN_STRIP		0x00000008	/* CQE_F_VLAN */
+#define OPI_RX_F_CSUM			0x00000010	/* CQE_F_CSUM_PARTIAL */
+#define OPI_RX_F_TSO4			0x00000020	/* GSO_TCPV4; needs CSUM */
+#define OPI_RX_F_TSO6			0x00000040	/* GSO_TCPV6; needs CSUM */
+#define OPI_RX_F_USO			0x00000080	/* GSO_UDP_L4; needs CSUM */
+
+/* RSS_SET takes this: which of the function's queue pairs gets a frame. */
+struct opi_rss_config {
+	__le32	hash_types;		/* OPI_HASH_*, or'ed */
+	__le16	table_size;		/* a power of two up to OPI_RSS_TABLE_MAX; 0: no RSS */
+	__le16	rsvd;			/* zero */
+	__u8	key[40];		/* Toeplitz */
+	__le16	table[128];		/* queue pairs; behind @table_size: zero */
+};
+
+#define OPI_RSS_KEY_SIZE		40
+#define OPI_RSS_TABLE_MAX		128
+
+/* Over what a hash is taken: addresses, or addresses and ports. */
+#define OPI_HASH_IPV4			0x01
+#define OPI_HASH_TCPV4			0x02
+#define OPI_HASH_UDPV4			0x04
+#define OPI_HASH_IPV6			0x08
+#define OPI_HASH_TCPV6			0x10
+#define OPI_HASH_UDPV6			0x20
 
 /* FUNC_GET fills this. */
 struct opi_func_info {
@@ -483,7 +530,7 @@ struct opi_rxd {
  * @hash:	flow hash, 0: none
  * @port:	DPU side: the port where the frame came from; host: 0
  * @nbufs:	buffers of this frame
- * @rsvd:	zero
+ * @hash_type:	the one of OPI_HASH_* that @hash is, 0: none
  * @phase:	bit 0: as in struct opi_cmd_cpl; written last
  *
  * Frames are delivered whole: SOP to EOP stand in consecutive entries.
@@ -502,7 +549,7 @@ struct opi_cqe {
 	__le32	hash;
 	__le32	port;
 	__u8	nbufs;
-	__u8	rsvd;
+	__u8	hash_type;
 	__le16	phase;
 };
 
@@ -523,6 +570,7 @@ struct opi_cqe {
  * @cq_head:	completions consumed
  * @cq_arm:	notify when the completion of this index has been written
  * @sq_arm:	notify when the send descriptor of this index has been used
+ * @cq_usecs:	notify after this time, 0: never, of completions before @cq_arm
  *
  * Written by the device:
  * @sq_head:	send descriptors used; their buffers belong to the driver again
@@ -538,7 +586,8 @@ struct opi_qp_shadow {
 	__le32	cq_head;
 	__le32	cq_arm;
 	__le32	sq_arm;
-	__le32	rsvd0[11];
+	__le32	cq_usecs;
+	__le32	rsvd0[10];
 	__le32	sq_head;
 	__le32	sq_kick;
 	__le32	rq_kick;
@@ -687,6 +736,8 @@ OPI_SIZE(struct opi_cmd_cpl, 16);
 OPI_SIZE(struct opi_identify, 128);
 OPI_SIZE(struct opi_port_info, 64);
 OPI_SIZE(struct opi_port_stats, 128);
+OPI_SIZE(struct opi_rx_config, 1288);
+OPI_SIZE(struct opi_rss_config, 304);
 OPI_SIZE(struct opi_func_info, 64);
 OPI_SIZE(struct opi_qp_info, 32);
 OPI_SIZE(struct opi_txd, 32);

@@ -67,19 +67,21 @@ static bool opi_admin_known(uint16_t opcode, uint8_t role, uint8_t mode,
 /* Which fields each command uses; all others must be zero. */
 enum {
     USES_TARGET = 1,
-    USES_BUF = 2,
+    USES_BUF = 2,                       /* filled or taken */
 };
 
 static unsigned opi_admin_uses(uint16_t opcode)
 {
     switch (opcode) {
     case OPI_CMD_IDENTIFY:
+    case OPI_CMD_RSS_SET:
     case OPI_CMD_PORT_LIST:
     case OPI_CMD_FUNC_LIST:
         return USES_BUF;
     case OPI_CMD_QP_QUERY:
     case OPI_CMD_PORT_GET:
     case OPI_CMD_PORT_STATS:
+    case OPI_CMD_PORT_SET_RX:
     case OPI_CMD_FUNC_GET:
         return USES_BUF | USES_TARGET;
     case OPI_CMD_EQ_CREATE:
@@ -90,6 +92,32 @@ static unsigned opi_admin_uses(uint16_t opcode)
     case OPI_CMD_PORT_SET_MTU:
     case OPI_CMD_PORT_SET_MAC:
         return USES_TARGET;
+    default:
+        return 0;
+    }
+}
+
+/* What a command's buffer has to hold at least. */
+static uint32_t opi_admin_buf_min(uint16_t opcode)
+{
+    switch (opcode) {
+    case OPI_CMD_RSS_SET:
+        return sizeof(struct opi_rss_config);
+    case OPI_CMD_PORT_SET_RX:
+        return sizeof(struct opi_rx_config);
+    default:
+        return 1;
+    }
+}
+
+/* The capability without which a command does not exist. */
+static uint64_t opi_admin_cap(uint16_t opcode)
+{
+    switch (opcode) {
+    case OPI_CMD_RSS_SET:
+        return OPI_CAP_RSS;
+    case OPI_CMD_PORT_SET_RX:
+        return OPI_CAP_RX_FILTER;
     default:
         return 0;
     }
@@ -178,7 +206,7 @@ static uint16_t opi_cmd_identify(OpiFn *fn, OpiReply *r)
     id->func_id = cpu_to_le32(fn->func_id);
     id->role = fn->role;
     id->mode = c->mode;
-    id->caps = cpu_to_le64(OPI_CAPS);
+    id->caps = cpu_to_le64(c->caps);
     strpadcpy(id->board_id, sizeof(id->board_id), "OPI-EMU", 0);
     strpadcpy(id->board_rev, sizeof(id->board_rev), "A0", 0);
     strpadcpy(id->fw_version, sizeof(id->fw_version), "1.0.0", 0);
@@ -249,6 +277,7 @@ static uint16_t opi_cmd_port_stats(OpiFn *fn, OpiPort *p, OpiReply *r)
     s->tx_bytes = cpu_to_le64(e->tx_bytes);
     s->tx_bad = cpu_to_le64(e->tx_bad);
     s->tx_down = cpu_to_le64(e->tx_down);
+    s->rx_filtered = cpu_to_le64(e->rx_filtered);
     return OPI_ST_OK;
 }
 
@@ -295,6 +324,30 @@ static uint16_t opi_cmd_port_set_mac(OpiFn *fn, OpiPort *p,
     }
     memcpy(p->mac, mac, sizeof(p->mac));
     return OPI_ST_OK;
+}
+
+/* What a command takes: copied once, then looked at. */
+static bool opi_admin_take(OpiFn *fn, const struct opi_cmd *cmd, void *buf,
+                           uint32_t len)
+{
+    return opi_dma_read(fn, le64_to_cpu(cmd->buf), buf, len);
+}
+
+static uint16_t opi_cmd_port_set_rx(OpiFn *fn, OpiPort *p,
+                                    const struct opi_cmd *cmd)
+{
+    struct opi_rx_config cfg;
+
+    return opi_admin_take(fn, cmd, &cfg, sizeof(cfg)) ? opi_rx_set(fn, p, &cfg)
+                                                      : OPI_ST_EFAULT;
+}
+
+static uint16_t opi_cmd_rss_set(OpiFn *fn, const struct opi_cmd *cmd)
+{
+    struct opi_rss_config cfg;
+
+    return opi_admin_take(fn, cmd, &cfg, sizeof(cfg)) ? opi_rss_set(fn, &cfg)
+                                                      : OPI_ST_EFAULT;
 }
 
 static uint16_t opi_cmd_func_get(OpiFn *fn, uint32_t id, OpiReply *r)
@@ -390,6 +443,8 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
         r->len = sizeof(r->buf.qp);
         opi_qp_query(&fn->qps[target], &r->buf.qp);
         return OPI_ST_OK;
+    case OPI_CMD_RSS_SET:
+        return opi_cmd_rss_set(fn, cmd);
     case OPI_CMD_PORT_LIST:
     case OPI_CMD_FUNC_LIST:
         return opi_cmd_list(fn, cmd, opcode == OPI_CMD_PORT_LIST, r);
@@ -418,6 +473,8 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
         return opi_cmd_port_set_mtu(fn, p, cmd);
     case OPI_CMD_PORT_SET_MAC:
         return opi_cmd_port_set_mac(fn, p, cmd);
+    case OPI_CMD_PORT_SET_RX:
+        return opi_cmd_port_set_rx(fn, p, cmd);
     default:
         /* In the table, but this card does not do it. */
         return OPI_ST_EOPNOTSUPP;
@@ -429,7 +486,8 @@ static uint16_t opi_admin_check(OpiFn *fn, const struct opi_cmd *cmd,
 {
     bool allowed = false;
 
-    if (!opi_admin_known(opcode, fn->role, fn->card->mode, &allowed)) {
+    if (!opi_admin_known(opcode, fn->role, fn->card->mode, &allowed) ||
+        (opi_admin_cap(opcode) & ~fn->card->caps)) {
         return OPI_ST_EOPNOTSUPP;
     }
     if (!allowed) {
@@ -441,7 +499,8 @@ static uint16_t opi_admin_check(OpiFn *fn, const struct opi_cmd *cmd,
     if (le32_to_cpu(cmd->buf_len) > OPI_CMD_BUF_MAX) {
         return OPI_ST_E2BIG;
     }
-    if ((opi_admin_uses(opcode) & USES_BUF) && !cmd->buf_len) {
+    if ((opi_admin_uses(opcode) & USES_BUF) &&
+        le32_to_cpu(cmd->buf_len) < opi_admin_buf_min(opcode)) {
         return OPI_ST_EINVAL;
     }
     return OPI_ST_OK;
@@ -476,7 +535,7 @@ static bool opi_admin_execute(OpiFn *fn, const struct opi_cmd *cmd)
     }
     len = MIN(r.len, le32_to_cpu(cmd->buf_len));
     if (st == OPI_ST_OK && len) {
-        if (fn->ops->write(fn, le64_to_cpu(cmd->buf), r.buf.raw, len)) {
+        if (opi_dma_write(fn, le64_to_cpu(cmd->buf), r.buf.raw, len)) {
             cpl.resp_len = cpu_to_le16(len);
         } else {
             st = OPI_ST_EFAULT;

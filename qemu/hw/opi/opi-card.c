@@ -108,6 +108,15 @@ static void opi_card_retry(void *opaque)
     opi_card_leave(c);
 }
 
+static void opi_card_coalesce(void *opaque)
+{
+    OpiCard *c = opaque;
+
+    opi_card_enter(c);
+    opi_qp_notify_late(c);
+    opi_card_leave(c);
+}
+
 static void opi_card_second(void *opaque)
 {
     OpiCard *c = opaque;
@@ -249,7 +258,7 @@ void opi_card_attach_pf(OpiCard *c, PCIDevice *pf)
 {
     opi_card_enter(c);
     c->pf = pf;
-    c->host.pdev = pf;
+    opi_dma_attach(&c->host, pf);
     c->host.present = true;
     c->host.status = OPI_DEV_STATUS_READY;
     opi_card_update(c);
@@ -264,7 +273,7 @@ void opi_card_detach_pf(OpiCard *c)
     c->pf = NULL;
     opi_card_update(c);
     opi_card_leave(c);
-    c->host.pdev = NULL;
+    opi_dma_detach(&c->host);
 }
 
 void opi_card_host_reset(OpiCard *c, bool flr)
@@ -490,6 +499,8 @@ static const Property opi_card_props[] = {
     DEFINE_PROP_BOOL("trust", OpiCard, trust, true),
     DEFINE_PROP_UINT32("time-scale", OpiCard, time_scale, 1),
     DEFINE_PROP_UINT32("max-qps", OpiCard, max_qps, 16),
+    /* Fewer than the card has: what drivers do without is tested so. */
+    DEFINE_PROP_UINT64("caps", OpiCard, caps, OPI_CAPS),
 };
 
 /* Faults that are counted: "fault-NAME" host PF, "fault-soc-NAME" DPU. */
@@ -555,16 +566,24 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
         error_setg(errp, "time-scale must be 1 to 1000");
         return;
     }
+    if (c->caps & ~OPI_CAPS) {
+        error_setg(errp, "caps has bits of capabilities that there are not");
+        return;
+    }
     if (!opi_card_parse_mode(c, errp)) {
         return;
     }
     c->trusted_pf = c->trust;
     QTAILQ_INIT(&c->pending);
     QTAILQ_INIT(&c->moved);
-    c->bounce = g_malloc(OPI_FRAME_MAX);
+    QTAILQ_INIT(&c->waiting);
+    c->coalesce_at = INT64_MAX;
+    c->bounce = g_malloc(OPI_TAG_LEN + OPI_FRAME_MAX);
     opi_fn_init(&c->host, c, OPI_ROLE_HOST_PF, &opi_fn_pci_ops);
     opi_fn_init(&c->dpu, c, OPI_ROLE_DPU, &opi_fn_link_ops);
     opi_eswitch_init(c);
+    opi_rx_reset(&c->host);
+    opi_rx_reset(&c->dpu);
     opi_card_boot_block(c);
 
     if (!opi_link_card_realize(c, errp)) {
@@ -575,6 +594,8 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
     }
     c->bh = qemu_bh_new_guarded(opi_card_bh, c, &dev->mem_reentrancy_guard);
     c->retry = timer_new_ms(QEMU_CLOCK_REALTIME, opi_card_retry, c);
+    /* The DPU goes on while the host's VM is stopped: no virtual time. */
+    c->coalesce = timer_new_ns(QEMU_CLOCK_REALTIME, opi_card_coalesce, c);
     c->second = timer_new_ms(QEMU_CLOCK_REALTIME, opi_card_second, c);
     opi_card_second(c);
     c->host_power = runstate_is_running() ? OPI_HOST_RUNNING : OPI_HOST_OFF;
@@ -592,6 +613,7 @@ static void opi_card_unrealize(DeviceState *dev)
     qemu_del_vm_change_state_handler(c->vm_state);
     timer_free(c->second);
     timer_free(c->retry);
+    timer_free(c->coalesce);
     qemu_bh_delete(c->bh);
     opi_fn_finalize(&c->host);
     opi_fn_finalize(&c->dpu);

@@ -40,7 +40,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_MTU_EXTRA           (14 + 8)
 #define OPI_SPEED               25000
 #define OPI_VFS                 64
-#define OPI_CAPS                0ULL
+#define OPI_CAPS                                                \
+    (OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO | OPI_CAP_VLAN | \
+     OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE)
+/* Longer times of cq_usecs than this are taken as this. */
+#define OPI_USECS_MAX           65535
 
 /*
  * Ids. A function's id is its own for ever; port ids are those of the eswitch.
@@ -57,15 +61,26 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_BUDGET_BYTES        (1 * MiB)
 #define OPI_BUDGET_CMDS         64
 
+/* What is looked at of a frame that goes on as it is: headers. */
+#define OPI_HEAD_MAX            128
+/* Room for a tag in front of a frame that the card holds. */
+#define OPI_TAG_LEN             4
+/* Addresses and ports of IPv6: the longest input of the hash. */
+#define OPI_HASH_INPUT_MAX      36
+
 typedef struct OpiFn OpiFn;
 typedef struct OpiQp OpiQp;
 
 /* How a function reaches the memory and the interrupts of its computer. */
 typedef struct OpiFnOps {
+    /*
+     * A pointer for the moment; NULL: by read() and write(), or, without
+     * those, not at all.  What is written through it is told of to wrote().
+     */
+    void *(*map)(OpiFn *fn, uint64_t addr, uint32_t len);
+    void (*wrote)(OpiFn *fn, uint64_t addr, uint32_t len);
     bool (*read)(OpiFn *fn, uint64_t addr, void *buf, uint32_t len);
     bool (*write)(OpiFn *fn, uint64_t addr, const void *buf, uint32_t len);
-    /* May be absent; NULL: not memory of that computer. */
-    void *(*map)(OpiFn *fn, uint64_t addr, uint32_t len);
     void (*notify)(OpiFn *fn, unsigned vector);
     /* A register has changed: all of them if @reg is OPI_REG_ALL. */
     void (*publish)(OpiFn *fn, uint32_t reg);
@@ -108,6 +123,8 @@ struct OpiQp {
     /* Where the heads were when the arm words were last compared. */
     uint32_t sq_seen;
     uint32_t cq_seen;
+    /* Segments done of the frame at sq_head, which the card cuts. */
+    uint32_t cut;
 
     /*
      * Receive descriptors fetched ahead: indices rxd_first .. rxd_first +
@@ -120,8 +137,11 @@ struct OpiQp {
     bool pending;                       /* on OpiCard.pending */
     bool moved;                         /* on OpiCard.moved */
     bool unheard;                       /* its event found no room */
+    bool waiting;                       /* on OpiCard.waiting, until: */
+    int64_t deadline;                   /* ns of QEMU_CLOCK_REALTIME */
     QTAILQ_ENTRY(OpiQp) pending_entry;
     QTAILQ_ENTRY(OpiQp) moved_entry;
+    QTAILQ_ENTRY(OpiQp) waiting_entry;
 };
 
 /* Fault injection: how often still. Set by properties of the card. */
@@ -135,10 +155,32 @@ typedef struct OpiFaults {
     uint32_t msix_drop;                 /* interrupts to lose */
 } OpiFaults;
 
+/* How a function's frames are spread over its queue pairs. */
+typedef struct OpiRss {
+    uint32_t types;                     /* OPI_HASH_* */
+    uint16_t size;                      /* of the table; 0: no RSS */
+    uint16_t table[OPI_RSS_TABLE_MAX];
+    /* What each half of each byte of the input adds to the hash. */
+    uint32_t add[OPI_HASH_INPUT_MAX][2][16];
+} OpiRss;
+
+/* RAM that a host function reaches at its own address. */
+typedef struct OpiWindow {
+    hwaddr start;
+    MemoryRegionCache cache;
+} OpiWindow;
+
+#define OPI_WINDOWS             8
+
 struct OpiFn {
     OpiCard *card;
     const OpiFnOps *ops;
     PCIDevice *pdev;                    /* host functions */
+    /* Good until the function's memory map changes; opi-dma.c */
+    MemoryListener listener;
+    OpiWindow window[OPI_WINDOWS];
+    unsigned nwindows;
+    bool translated;                    /* an IOMMU is in the way */
     uint8_t role;
     uint32_t func_id;
     uint32_t port;                      /* its own; DPU: the first uplink */
@@ -168,12 +210,23 @@ struct OpiFn {
     uint32_t seq;
     OpiEq *eqs;
     OpiQp *qps;
+    OpiRss rss;
 };
 
-/* Counters of one end of a port: its function's or its representor's. */
+/* What an end of a port receives, and which metadata it accepts. */
+typedef struct OpiRx {
+    uint32_t flags;                     /* OPI_RX_F_* */
+    unsigned n_macs;
+    uint8_t macs[OPI_RX_MACS_MAX][6];
+    uint8_t vlans[512];
+} OpiRx;
+
+/* One end of a port: its function's or its representor's. */
 typedef struct OpiPortEnd {
     uint32_t mtu;
+    OpiRx rx;
     uint64_t rx_frames, rx_bytes, rx_no_buffer, rx_oversize, rx_down;
+    uint64_t rx_filtered;
     uint64_t tx_frames, tx_bytes, tx_bad, tx_down;
 } OpiPortEnd;
 
@@ -188,17 +241,42 @@ typedef struct OpiPort {
     OpiPortEnd rep;
 } OpiPort;
 
-/* A frame on its way, in the memory of its sender or in @data. */
-typedef struct OpiFrame {
-    OpiFn *fn;
+/* What is still to be done to a frame, or is known of it. */
+typedef struct OpiMeta {
+    uint16_t flags;                     /* OPI_TXD_F_CSUM, CSUM_VALID, VLAN */
+    uint8_t gso_type;
+    uint8_t hash_type;
+    uint16_t gso_size;
+    uint16_t hdr_len;
+    uint16_t csum_start;
+    uint16_t csum_offset;
+    uint16_t vlan_tci;
+    uint32_t hash;
+} OpiMeta;
+
+/* Contiguous bytes, of the card (@data) or in the sender's memory (@addr). */
+typedef struct OpiPiece {
     const uint8_t *data;
+    uint64_t addr;
+    uint32_t len;
+} OpiPiece;
+
+/*
+ * A frame on its way.  Whatever is looked at of it has been copied first, and
+ * then belongs to what is delivered: the sender cannot change it in between.
+ */
+typedef struct OpiFrame {
+    OpiCard *card;
+    OpiFn *fn;                          /* sender; NULL: the wire */
     uint32_t len;
     uint32_t port;                      /* for the receiver */
-    unsigned nsegs;
-    struct {
-        uint64_t addr;
-        uint32_t len;
-    } seg[OPI_SEGS_MAX];
+    OpiMeta meta;
+    unsigned npieces;
+    OpiPiece piece[OPI_SEGS_MAX + 1];
+    /* Copied: the first bytes, or all; with room for a tag in front. */
+    uint8_t *head;
+    uint32_t head_len;
+    uint8_t head_buf[OPI_TAG_LEN + OPI_HEAD_MAX];
 } OpiFrame;
 
 typedef enum OpiHostPower {
@@ -224,6 +302,7 @@ struct OpiCard {
     bool trust;
     uint32_t time_scale;
     uint32_t max_qps;
+    uint64_t caps;
 
     uint8_t mode;
     uint32_t generation;
@@ -263,7 +342,11 @@ struct OpiCard {
     QEMUTimer *retry;
     QTAILQ_HEAD(, OpiQp) pending;
     QTAILQ_HEAD(, OpiQp) moved;
-    uint8_t *bounce;
+    /* Completions that nobody was told of, and who tells in the end. */
+    QTAILQ_HEAD(, OpiQp) waiting;
+    QEMUTimer *coalesce;
+    int64_t coalesce_at;                /* of the timer, INT64_MAX: not armed */
+    uint8_t *bounce;                    /* a whole frame, and room for a tag */
 
     /* The uplink */
     NICState *nic;
@@ -335,12 +418,14 @@ void opi_qp_query(OpiQp *qp, struct opi_qp_info *info);
 void opi_qp_drop(OpiQp *qp);
 void opi_qp_fail(OpiQp *qp, uint8_t error);
 void opi_qp_kick(OpiQp *qp);
-/* A side's frames go to its lowest-numbered running queue pair. */
+/* The lowest-numbered running queue pair. */
 OpiQp *opi_qp_receiver(OpiFn *fn);
 /* Send what is posted, within the budget; true: there is more. */
 bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes);
 /* Compare the arm words of queue pairs that moved, and tell their drivers. */
 void opi_qp_notify_moved(OpiCard *c);
+/* Tell those whose time is over; called by the timer. */
+void opi_qp_notify_late(OpiCard *c);
 
 typedef enum OpiRxResult {
     OPI_RX_OK,
@@ -349,7 +434,47 @@ typedef enum OpiRxResult {
     OPI_RX_SENDER_FAULT,
 } OpiRxResult;
 
-OpiRxResult opi_qp_receive(OpiFn *fn, const OpiFrame *f);
+OpiRxResult opi_qp_receive(OpiQp *qp, const OpiFrame *f);
+
+/* opi-rx.c: filters and spreading */
+/* As after a reset: ends and spreading of what is the function's own. */
+void opi_rx_reset(OpiFn *fn);
+uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg);
+uint16_t opi_rss_set(OpiFn *fn, const struct opi_rss_config *cfg);
+/* False: the sender's memory could not be read. */
+bool opi_rx_passes(const OpiFn *fn, OpiPort *p, OpiFrame *f, bool *pass);
+/* The queue pair for the frame, NULL: none runs. Fills in the hash. */
+bool opi_rss_receiver(OpiFn *fn, OpiFrame *f, OpiQp **qp);
+
+/* opi-offload.c: what metadata asks for, done by the card */
+typedef enum OpiOffload {
+    OPI_OFFLOAD_DONE,
+    OPI_OFFLOAD_CUT,                    /* the frame goes as segments */
+    OPI_OFFLOAD_BAD,                    /* metadata does not fit the frame */
+    OPI_OFFLOAD_FAULT,                  /* the sender's memory */
+} OpiOffload;
+
+/* A frame in OpiCard.bounce that is cut: its segments are made there too. */
+typedef struct OpiCut {
+    OpiFrame *f;
+    uint8_t *start;                     /* the frame */
+    uint32_t payload, gso_size;
+    uint32_t next, n;                   /* segments */
+    bool tcp, v6;
+    bool sum;                           /* fill the checksum in */
+    unsigned l3, l4, hdr_len;
+    uint32_t pseudo;                    /* sum of its header, without length */
+    uint8_t hdr[UINT8_MAX + OPI_TAG_LEN];
+} OpiCut;
+
+/* What descriptor and length alone can tell. */
+bool opi_offload_fits(const OpiFrame *f);
+/* @accepts: OPI_RX_F_* of the receiver, 0: a wire. */
+OpiOffload opi_offload_prepare(OpiFrame *f, uint32_t accepts);
+/* From segment @first on; false: headers that do not fit the metadata. */
+bool opi_cut_start(OpiCut *cut, OpiFrame *f, uint32_t accepts, uint32_t first);
+/* The next segment into the frame of opi_cut_start(); false: no more. */
+bool opi_cut_next(OpiCut *cut);
 
 /* opi-eswitch.c */
 void opi_eswitch_init(OpiCard *c);
@@ -357,13 +482,30 @@ OpiPort *opi_eswitch_port(OpiCard *c, uint32_t id);
 bool opi_port_carrier(const OpiFn *fn, const OpiPort *p);
 /* The end of @p that @fn is at. */
 OpiPortEnd *opi_port_end(const OpiFn *fn, OpiPort *p);
-/* A frame that @fn sends through @p; false: it could not be read. */
-bool opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f);
+typedef enum OpiSend {
+    OPI_SEND_DONE,
+    OPI_SEND_BAD,                       /* metadata does not fit the frame */
+    OPI_SEND_DOWN,                      /* the wire has no room */
+    OPI_SEND_MORE,                      /* segments are left */
+    OPI_SEND_FAULT,                     /* the frame could not be read */
+} OpiSend;
+
+/*
+ * A frame that @fn sends through @p: DONE, MORE or FAULT.  If the card has to
+ * cut it: from segment @first on, which is advanced, and not more of them than
+ * @budget, which goes down.
+ */
+OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
+                         int64_t *budget);
 void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len);
 
 /* opi-dma.c */
 extern const OpiFnOps opi_fn_pci_ops;
 extern const OpiFnOps opi_fn_link_ops;
+void opi_dma_attach(OpiFn *fn, PCIDevice *pdev);
+void opi_dma_detach(OpiFn *fn);
+bool opi_dma_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len);
+bool opi_dma_write(OpiFn *fn, uint64_t addr, const void *buf, uint32_t len);
 bool opi_dma_ld32(OpiFn *fn, uint64_t addr, uint32_t *val);
 bool opi_dma_st32(OpiFn *fn, uint64_t addr, uint32_t val);
 /* Entry of a ring whose last word (phase) must appear after all others. */
@@ -371,11 +513,24 @@ bool opi_dma_entry(OpiFn *fn, uint64_t addr, const void *entry, uint32_t len);
 /* Entries from @idx on, over the ring's end. */
 bool opi_dma_fetch(OpiFn *fn, uint64_t ring, uint32_t order, uint32_t idx,
                    void *buf, uint32_t size, uint32_t n);
-bool opi_dma_gather(OpiFrame *f, uint8_t *buf);
+void opi_frame_init(OpiFrame *f, OpiCard *c, OpiFn *sender);
+/* Have at least @want bytes of the frame in @head, or all of it. */
+bool opi_frame_peek(OpiFrame *f, uint32_t want);
+/* Have all of it there, in OpiCard.bounce. */
+bool opi_frame_gather(OpiFrame *f, OpiCard *c);
+/* The head has moved or changed its length by @by: so does the frame. */
+void opi_frame_head_moved(OpiFrame *f, uint8_t *head, int by);
+
+/* How far a frame has been copied. */
+typedef struct OpiCursor {
+    unsigned piece;
+    uint32_t off;
+} OpiCursor;
+
 /*
- * @len bytes of @f from @off on to @addr of @to; *@sender: whose fault it was
+ * The next @len bytes of @f to @addr of @to; *@sender: whose fault it was
  */
-bool opi_dma_copy(OpiFn *to, uint64_t addr, const OpiFrame *f, uint32_t off,
+bool opi_dma_copy(OpiFn *to, uint64_t addr, const OpiFrame *f, OpiCursor *at,
                   uint32_t len, bool *sender);
 
 /* opi-uplink.c */

@@ -67,74 +67,175 @@ static bool opi_port_open(const OpiCard *c, const OpiPort *p)
            (p->type == OPI_PORT_UPLINK ? opi_uplink_carrier(c) : p->func_up);
 }
 
-/* To a function, at whose end @end of the port the frame arrives. */
-static bool opi_eswitch_deliver(OpiFn *fn, OpiPortEnd *end, OpiFrame *f)
+/* Length of the largest frame that leaves the card because of this one. */
+static uint32_t opi_eswitch_size(const OpiFrame *f)
 {
-    if (f->len > end->mtu + OPI_MTU_EXTRA) {
-        end->rx_oversize++;
-        return true;
+    const OpiMeta *m = &f->meta;
+
+    return (m->gso_type ? m->hdr_len + m->gso_size : f->len) +
+           (m->flags & OPI_TXD_F_VLAN ? OPI_TAG_LEN : 0);
+}
+
+/* A frame as it is to somebody who takes it so. */
+typedef OpiSend OpiTake(void *opaque, OpiFrame *f);
+
+/* Segments, from @first on, as many as the budget has. */
+static OpiSend opi_eswitch_cut(OpiFrame *f, uint32_t accepts, uint32_t *first,
+                               int64_t *budget, OpiTake *take, void *opaque)
+{
+    OpiSend ret = OPI_SEND_DONE;
+    OpiCut cut;
+
+    if (!opi_cut_start(&cut, f, accepts, *first)) {
+        return OPI_SEND_BAD;
     }
-    switch (opi_qp_receive(fn, f)) {
-    case OPI_RX_OK:
-        end->rx_frames++;
-        end->rx_bytes += f->len;
-        return true;
-    case OPI_RX_NO_BUFFER:
-        end->rx_no_buffer++;
-        return true;
-    case OPI_RX_NO_QUEUE:
-        end->rx_down++;
-        return true;
+    while (ret == OPI_SEND_DONE && opi_cut_next(&cut)) {
+        ret = take(opaque, f);
+        if (--*budget <= 0 && cut.next < cut.n && ret == OPI_SEND_DONE) {
+            *first = cut.next;
+            return OPI_SEND_MORE;
+        }
+    }
+    return ret;
+}
+
+/* Do what the taker does not accept, and hand over what comes of it. */
+static OpiSend opi_eswitch_hand(OpiFrame *f, uint32_t accepts, uint32_t *first,
+                                int64_t *budget, OpiTake *take, void *opaque)
+{
+    switch (opi_offload_prepare(f, accepts)) {
+    case OPI_OFFLOAD_DONE:
+        return take(opaque, f);
+    case OPI_OFFLOAD_CUT:
+        return opi_eswitch_cut(f, accepts, first, budget, take, opaque);
+    case OPI_OFFLOAD_FAULT:
+        return OPI_SEND_FAULT;
     default:
-        return false;
+        return OPI_SEND_BAD;
     }
 }
 
-bool opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f)
+typedef struct OpiToFn {
+    OpiPortEnd *end;
+    OpiQp *qp;
+} OpiToFn;
+
+static OpiSend opi_eswitch_to_qp(void *opaque, OpiFrame *f)
+{
+    const OpiToFn *to = opaque;
+
+    switch (opi_qp_receive(to->qp, f)) {
+    case OPI_RX_OK:
+        to->end->rx_frames++;
+        to->end->rx_bytes += f->len;
+        return OPI_SEND_DONE;
+    case OPI_RX_NO_BUFFER:
+        to->end->rx_no_buffer++;
+        return OPI_SEND_DONE;
+    case OPI_RX_NO_QUEUE:
+        to->end->rx_down++;
+        return OPI_SEND_DONE;
+    default:
+        return OPI_SEND_FAULT;
+    }
+}
+
+/* To a function, at whose end of the port the frame arrives. */
+static OpiSend opi_eswitch_to_fn(OpiFn *fn, OpiPort *p, OpiFrame *f,
+                                 uint32_t *first, int64_t *budget)
+{
+    OpiToFn to = { .end = opi_port_end(fn, p) };
+    bool pass;
+
+    if (!opi_rx_passes(fn, p, f, &pass)) {
+        return OPI_SEND_FAULT;
+    }
+    if (!pass) {
+        to.end->rx_filtered++;
+        return OPI_SEND_DONE;
+    }
+    if (opi_eswitch_size(f) > to.end->mtu + OPI_MTU_EXTRA) {
+        to.end->rx_oversize++;
+        return OPI_SEND_DONE;
+    }
+    if (!opi_rss_receiver(fn, f, &to.qp)) {
+        return OPI_SEND_FAULT;
+    }
+    if (!to.qp) {
+        to.end->rx_down++;
+        return OPI_SEND_DONE;
+    }
+    f->port = fn->role == OPI_ROLE_DPU ? p->id : 0;
+    return opi_eswitch_hand(f, to.end->rx.flags, first, budget,
+                            opi_eswitch_to_qp, &to);
+}
+
+typedef struct OpiToWire {
+    OpiCard *card;
+    OpiPortEnd *end;
+} OpiToWire;
+
+static OpiSend opi_eswitch_to_wire(void *opaque, OpiFrame *f)
+{
+    const OpiToWire *to = opaque;
+
+    /* A copy: the wire's other end must not see it change. */
+    if (!opi_frame_gather(f, to->card)) {
+        return OPI_SEND_FAULT;
+    }
+    return opi_uplink_send(to->card, f->head, f->len) ? OPI_SEND_DONE
+                                                      : OPI_SEND_DOWN;
+}
+
+OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
+                         int64_t *budget)
 {
     OpiCard *c = fn->card;
-    bool to_dpu = fn->role != OPI_ROLE_DPU;
     OpiPortEnd *end = opi_port_end(fn, p);
     bool wire = p->type == OPI_PORT_UPLINK;
+    uint32_t len = f->len;
+    OpiSend ret;
 
-    if (f->len < OPI_FRAME_MIN || f->len > OPI_FRAME_MAX ||
-        (wire && f->len > OPI_MTU_MAX + OPI_MTU_EXTRA)) {
+    if (len < OPI_FRAME_MIN || len > OPI_FRAME_MAX || !opi_offload_fits(f) ||
+        (wire && opi_eswitch_size(f) > OPI_MTU_MAX + OPI_MTU_EXTRA)) {
         end->tx_bad++;
-        return true;
+        return OPI_SEND_DONE;
     }
     if (!opi_port_open(c, p)) {
         end->tx_down++;
-        return true;
+        return OPI_SEND_DONE;
     }
     if (wire) {
-        /* A copy: the wire's other end must not see it change. */
-        if (!opi_dma_gather(f, c->bounce)) {
-            return false;
-        }
-        if (!opi_uplink_send(c, c->bounce, f->len)) {
-            end->tx_down++;
-            return true;
-        }
+        OpiToWire to = { .card = c, .end = end };
+
+        ret = opi_eswitch_hand(f, 0, first, budget, opi_eswitch_to_wire, &to);
     } else {
-        f->port = to_dpu ? p->id : 0;
-        if (!opi_eswitch_deliver(to_dpu ? &c->dpu : &c->host,
-                                 to_dpu ? &p->rep : &p->func, f)) {
-            return false;
-        }
+        ret = opi_eswitch_to_fn(fn->role == OPI_ROLE_DPU ? &c->host : &c->dpu,
+                                p, f, first, budget);
     }
-    end->tx_frames++;
-    end->tx_bytes += f->len;
-    return true;
+    switch (ret) {
+    case OPI_SEND_DONE:
+        end->tx_frames++;
+        end->tx_bytes += len;
+        break;
+    case OPI_SEND_BAD:
+        end->tx_bad++;
+        break;
+    case OPI_SEND_DOWN:
+        end->tx_down++;
+        break;
+    default:
+        return ret;
+    }
+    return OPI_SEND_DONE;
 }
 
 void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len)
 {
     OpiPort *p = &c->ports[OPI_PORT_ID_UPLINK];
-    OpiFrame f = {
-        .data = buf,
-        .len = len,
-        .port = p->id,
-    };
+    uint32_t first = 0;
+    int64_t budget = 1;
+    OpiFrame f;
 
     if (len < OPI_FRAME_MIN || len > OPI_FRAME_MAX) {
         p->rep.rx_oversize += len > OPI_FRAME_MAX;
@@ -144,5 +245,9 @@ void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len)
         p->rep.rx_down++;
         return;
     }
-    opi_eswitch_deliver(&c->dpu, &p->rep, &f);
+    opi_frame_init(&f, c, NULL);
+    f.len = len;
+    f.npieces = 1;
+    f.piece[0] = (OpiPiece) { .data = buf, .len = len };
+    opi_eswitch_to_fn(&c->dpu, p, &f, &first, &budget);
 }

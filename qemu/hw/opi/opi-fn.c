@@ -56,9 +56,9 @@ uint32_t opi_fn_reg_read(OpiFn *fn, uint32_t reg)
     case OPI_REG_PEER:
         return fn->peer;
     case OPI_REG_CAPS_LO:
-        return (uint32_t)OPI_CAPS;
+        return c->caps;
     case OPI_REG_CAPS_HI:
-        return OPI_CAPS >> 32;
+        return c->caps >> 32;
     case OPI_REG_LIMITS0:
         return c->max_qps | (c->max_qps + 1) << OPI_LIMITS0_EQS_SHIFT;
     case OPI_REG_LIMITS1:
@@ -223,6 +223,7 @@ void opi_fn_reset(OpiFn *fn)
     fn->token = 0;
     fn->health = OPI_HEALTH_OK;
     fn->reset_wanted = false;
+    opi_rx_reset(fn);
 
     if (fn == &c->dpu) {
         for (i = 0; i < OPI_PORTS; i++) {

@@ -77,6 +77,10 @@ static void opi_qp_unlist(OpiQp *qp)
         QTAILQ_REMOVE(&c->moved, qp, moved_entry);
         qp->moved = false;
     }
+    if (qp->waiting) {
+        QTAILQ_REMOVE(&c->waiting, qp, waiting_entry);
+        qp->waiting = false;
+    }
     qp->unheard = false;
 }
 
@@ -148,6 +152,56 @@ static void opi_qp_moved(OpiQp *qp)
     }
 }
 
+static void opi_qp_notify(OpiQp *qp)
+{
+    if (qp->waiting) {
+        QTAILQ_REMOVE(&qp->fn->card->waiting, qp, waiting_entry);
+        qp->waiting = false;
+    }
+    if (!qp->unheard && !opi_eq_notify_qp(qp)) {
+        qp->unheard = true;
+        opi_eq_retry_later(qp->fn->card);
+    }
+}
+
+/*
+ * Completions are there that do not pass cq_arm: see that the driver hears of
+ * them in time, if it waits for them.
+ */
+static void opi_qp_wait(OpiQp *qp, uint32_t cq_arm, uint32_t usecs)
+{
+    OpiCard *c = qp->fn->card;
+    bool wait = usecs && (int32_t)(cq_arm - qp->cq_tail) >= 0 &&
+                (c->caps & OPI_CAP_COALESCE);
+
+    if (qp->waiting && !wait) {
+        QTAILQ_REMOVE(&c->waiting, qp, waiting_entry);
+        qp->waiting = false;
+    } else if (wait && !qp->waiting) {
+        qp->deadline = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                       MIN(usecs, OPI_USECS_MAX) * 1000LL;
+        qp->waiting = true;
+        QTAILQ_INSERT_TAIL(&c->waiting, qp, waiting_entry);
+        if (qp->deadline < c->coalesce_at) {
+            c->coalesce_at = qp->deadline;
+            timer_mod(c->coalesce, c->coalesce_at);
+        }
+    }
+}
+
+/* The driver's words about notifications, as they are now. */
+static bool opi_qp_arms(OpiQp *qp, uint32_t *cq_arm, uint32_t *sq_arm,
+                        uint32_t *usecs)
+{
+    if (opi_dma_ld32(qp->fn, SHADOW(qp, cq_arm), cq_arm) &&
+        opi_dma_ld32(qp->fn, SHADOW(qp, sq_arm), sq_arm) &&
+        opi_dma_ld32(qp->fn, SHADOW(qp, cq_usecs), usecs)) {
+        return true;
+    }
+    opi_qp_fail(qp, OPI_QP_ERR_DMA);
+    return false;
+}
+
 void opi_qp_notify_moved(OpiCard *c)
 {
     OpiQp *qp;
@@ -161,26 +215,55 @@ void opi_qp_notify_moved(OpiCard *c)
     smp_mb();
     while ((qp = QTAILQ_FIRST(&c->moved))) {
         uint32_t cq_seen = qp->cq_seen, sq_seen = qp->sq_seen;
-        uint32_t arm[2];
-        bool ok;
+        uint32_t cq_arm, sq_arm, usecs;
 
         QTAILQ_REMOVE(&c->moved, qp, moved_entry);
         qp->moved = false;
         qp->cq_seen = qp->cq_tail;
         qp->sq_seen = qp->sq_head;
-        ok = opi_dma_ld32(qp->fn, SHADOW(qp, cq_arm), &arm[0]) &&
-             opi_dma_ld32(qp->fn, SHADOW(qp, sq_arm), &arm[1]);
-        if (!ok) {
+        if (!opi_qp_arms(qp, &cq_arm, &sq_arm, &usecs)) {
+            continue;
+        }
+        if (OPI_NEED_EVENT(cq_arm, qp->cq_tail, cq_seen) ||
+            OPI_NEED_EVENT(sq_arm, qp->sq_head, sq_seen)) {
+            opi_qp_notify(qp);
+        } else if (qp->cq_tail != cq_seen) {
+            opi_qp_wait(qp, cq_arm, usecs);
+        }
+    }
+}
+
+void opi_qp_notify_late(OpiCard *c)
+{
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    OpiQp *qp, *next;
+
+    c->coalesce_at = INT64_MAX;
+    /* The driver arms, then looks once more: one of us sees the other. */
+    smp_mb();
+    QTAILQ_FOREACH_SAFE(qp, &c->waiting, waiting_entry, next) {
+        uint32_t cq_arm, sq_arm, usecs, head;
+
+        if (qp->deadline > now) {
+            c->coalesce_at = MIN(c->coalesce_at, qp->deadline);
+            continue;
+        }
+        QTAILQ_REMOVE(&c->waiting, qp, waiting_entry);
+        qp->waiting = false;
+        if (!opi_qp_arms(qp, &cq_arm, &sq_arm, &usecs)) {
+            continue;
+        }
+        if (!opi_dma_ld32(qp->fn, SHADOW(qp, cq_head), &head)) {
             opi_qp_fail(qp, OPI_QP_ERR_DMA);
             continue;
         }
-        if (OPI_NEED_EVENT(arm[0], qp->cq_tail, cq_seen) ||
-            OPI_NEED_EVENT(arm[1], qp->sq_head, sq_seen)) {
-            if (!qp->unheard && !opi_eq_notify_qp(qp)) {
-                qp->unheard = true;
-                opi_eq_retry_later(c);
-            }
+        /* Not if the driver has seen them, or looks by itself. */
+        if (head != qp->cq_tail && (int32_t)(cq_arm - qp->cq_tail) >= 0) {
+            opi_qp_notify(qp);
         }
+    }
+    if (c->coalesce_at != INT64_MAX) {
+        timer_mod(c->coalesce, c->coalesce_at);
     }
 }
 
@@ -192,7 +275,45 @@ typedef enum {
     FRAME_MALFORMED,
 } OpiParse;
 
-/* One frame from the descriptors in front; @f->nsegs of them are its own. */
+static uint16_t opi_txd_flags(const OpiCard *c)
+{
+    return OPI_TXD_F_SOP | OPI_TXD_F_EOP |
+           (c->caps & OPI_CAP_TX_CSUM ? OPI_TXD_F_CSUM | OPI_TXD_F_CSUM_VALID
+                                      : 0) |
+           (c->caps & OPI_CAP_VLAN ? OPI_TXD_F_VLAN : 0);
+}
+
+/* What no flag or type asks for is not taken over. */
+static bool opi_qp_parse_meta(const OpiCard *c, const struct opi_txd *d,
+                              OpiMeta *m)
+{
+    m->flags = le16_to_cpu(d->flags) & ~(OPI_TXD_F_SOP | OPI_TXD_F_EOP);
+    if (m->flags & OPI_TXD_F_CSUM) {
+        m->csum_start = le16_to_cpu(d->csum_start);
+        m->csum_offset = le16_to_cpu(d->csum_offset);
+    }
+    if (m->flags & OPI_TXD_F_VLAN) {
+        m->vlan_tci = le16_to_cpu(d->vlan_tci);
+    }
+    if (d->gso_type == OPI_GSO_NONE) {
+        return true;
+    }
+    m->gso_type = d->gso_type;
+    m->gso_size = le16_to_cpu(d->gso_size);
+    m->hdr_len = le16_to_cpu(d->hdr_len);
+    switch (d->gso_type) {
+    case OPI_GSO_TCPV4:
+    case OPI_GSO_TCPV4 | OPI_GSO_ECN:
+    case OPI_GSO_TCPV6:
+    case OPI_GSO_TCPV6 | OPI_GSO_ECN:
+    case OPI_GSO_UDP_L4:
+        return c->caps & OPI_CAP_GSO;
+    default:
+        return false;
+    }
+}
+
+/* One frame from the descriptors in front; @nsegs of them are its own. */
 static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
                              OpiFrame *f, OpiPort **port)
 {
@@ -212,31 +333,29 @@ static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
     if (!*port) {
         return FRAME_MALFORMED;
     }
-    f->fn = fn;
-    f->data = NULL;
-    f->len = 0;
-    f->nsegs = nsegs;
+    opi_frame_init(f, fn->card, fn);
+    f->npieces = nsegs;
     for (i = 0; i < MIN(n, nsegs); i++) {
         const struct opi_txd *d = &txd[i];
         uint16_t want = (i == 0 ? OPI_TXD_F_SOP : 0) |
                         (i == nsegs - 1 ? OPI_TXD_F_EOP : 0);
+        uint16_t flags = le16_to_cpu(d->flags);
         uint32_t len = le32_to_cpu(d->len);
 
-        /*
-         * No other flag and no metadata has a meaning here: the card has none
-         * of the capabilities.  Only the first segment says how many there are.
-         */
-        if (le16_to_cpu(d->flags) != want || !len || len > UINT16_MAX ||
-            d->gso_type || d->gso_size || d->hdr_len || d->csum_start ||
-            d->csum_offset || d->vlan_tci || d->rsvd ||
-            (i && d->nsegs)) {
+        /* Only the first segment says how many there are. */
+        if ((flags & (OPI_TXD_F_SOP | OPI_TXD_F_EOP)) != want ||
+            (flags & ~opi_txd_flags(fn->card)) || !len || len > UINT16_MAX ||
+            d->rsvd || (i && d->nsegs)) {
             return FRAME_MALFORMED;
         }
-        f->seg[i].addr = le64_to_cpu(d->addr);
-        f->seg[i].len = len;
+        f->piece[i] = (OpiPiece) { .addr = le64_to_cpu(d->addr), .len = len };
         f->len += len;
     }
-    return n < nsegs ? FRAME_PARTIAL : FRAME_OK;
+    if (n < nsegs) {
+        return FRAME_PARTIAL;
+    }
+    return opi_qp_parse_meta(fn->card, &txd[0], &f->meta) ? FRAME_OK
+                                                         : FRAME_MALFORMED;
 }
 
 bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
@@ -295,6 +414,9 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             OpiPort *port = NULL;
             OpiFrame f;
             OpiParse parsed = opi_qp_parse(qp, &txd[used], n - used, &f, &port);
+            unsigned nsegs = txd[used].nsegs;
+            uint32_t len;
+            OpiSend sent;
 
             if (parsed == FRAME_MALFORMED) {
                 opi_qp_fail(qp, OPI_QP_ERR_TXD);
@@ -305,16 +427,23 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
                 partial = used == 0;
                 break;
             }
-            if (!opi_eswitch_send(fn, port, &f)) {
+            len = f.len;
+            sent = opi_eswitch_send(fn, port, &f, &qp->cut, descs);
+            if (sent == OPI_SEND_FAULT) {
                 opi_qp_fail(qp, OPI_QP_ERR_DMA);
                 return false;
             }
             if (qp->state != OPI_QP_RUNNING) {
                 return false;
             }
-            used += f.nsegs;
-            *descs -= f.nsegs;
-            *bytes -= f.len;
+            if (sent == OPI_SEND_MORE) {
+                /* The budget is used up: the frame goes on in the next pass. */
+                break;
+            }
+            qp->cut = 0;
+            used += nsegs;
+            *descs -= nsegs;
+            *bytes -= len;
         }
         if (used) {
             uint32_t head = qp->sq_head += used;
@@ -435,7 +564,7 @@ static bool opi_qp_complete(OpiQp *qp, struct opi_cqe *cqe, unsigned n)
             cqe[i].id ^= cpu_to_le16(1);
         }
         cqe[i].phase = cpu_to_le16(!(idx & (1u << qp->cq_order)));
-        if (!fn->ops->write(fn, opi_qp_cqe_addr(qp, idx), &cqe[i], body)) {
+        if (!opi_dma_write(fn, opi_qp_cqe_addr(qp, idx), &cqe[i], body)) {
             return false;
         }
     }
@@ -460,15 +589,44 @@ OpiQp *opi_qp_receiver(OpiFn *fn)
     return NULL;
 }
 
-OpiRxResult opi_qp_receive(OpiFn *fn, const OpiFrame *f)
+/* What the first completion of a frame says besides its length. */
+static void opi_qp_describe(const OpiCard *c, const OpiFrame *f,
+                            struct opi_cqe *cqe)
 {
-    OpiQp *qp = opi_qp_receiver(fn);
+    const OpiMeta *m = &f->meta;
+    uint16_t flags = OPI_CQE_F_SOP;
+
+    if (m->flags & OPI_TXD_F_CSUM) {
+        flags |= OPI_CQE_F_CSUM_PARTIAL;
+        cqe->csum_start = cpu_to_le16(m->csum_start);
+        cqe->csum_offset = cpu_to_le16(m->csum_offset);
+    }
+    if ((m->flags & OPI_TXD_F_CSUM_VALID) && (c->caps & OPI_CAP_RX_CSUM)) {
+        flags |= OPI_CQE_F_CSUM_VALID;
+    }
+    if (m->flags & OPI_TXD_F_VLAN) {
+        flags |= OPI_CQE_F_VLAN;
+        cqe->vlan_tci = cpu_to_le16(m->vlan_tci);
+    }
+    cqe->flags |= cpu_to_le16(flags);
+    cqe->gso_type = m->gso_type;
+    cqe->gso_size = cpu_to_le16(m->gso_size);
+    cqe->hdr_len = cpu_to_le16(m->hdr_len);
+    cqe->hash = cpu_to_le32(m->hash);
+    cqe->hash_type = m->hash_type;
+    cqe->port = cpu_to_le32(f->port);
+}
+
+OpiRxResult opi_qp_receive(OpiQp *qp, const OpiFrame *f)
+{
+    OpiFn *fn = qp->fn;
     struct opi_cqe cqe[OPI_SEGS_MAX];
     uint64_t addr[OPI_SEGS_MAX];
     uint32_t posted = 0, room = 0, off = 0;
+    OpiCursor at = { 0 };
     unsigned n = 0, i;
 
-    if (!qp) {
+    if (!qp->used || qp->state != OPI_QP_RUNNING) {
         return OPI_RX_NO_QUEUE;
     }
     while (off < f->len) {
@@ -503,23 +661,21 @@ OpiRxResult opi_qp_receive(OpiFn *fn, const OpiFrame *f)
     if (room < n) {
         return OPI_RX_NO_BUFFER;
     }
-    cqe[0].flags = cpu_to_le16(OPI_CQE_F_SOP);
-    cqe[n - 1].flags |= cpu_to_le16(OPI_CQE_F_EOP);
-    cqe[0].port = cpu_to_le32(f->port);
+    cqe[n - 1].flags = cpu_to_le16(OPI_CQE_F_EOP);
+    opi_qp_describe(fn->card, f, &cqe[0]);
     cqe[0].nbufs = n;
 
-    for (i = 0, off = 0; i < n; i++) {
-        uint32_t len = le32_to_cpu(cqe[i].len);
+    for (i = 0; i < n; i++) {
         bool sender;
 
-        if (!opi_dma_copy(fn, addr[i], f, off, len, &sender)) {
+        if (!opi_dma_copy(fn, addr[i], f, &at, le32_to_cpu(cqe[i].len),
+                          &sender)) {
             if (sender) {
                 return OPI_RX_SENDER_FAULT;
             }
             opi_qp_fail(qp, OPI_QP_ERR_DMA);
             return OPI_RX_NO_QUEUE;
         }
-        off += len;
     }
     if (!opi_qp_complete(qp, cqe, n)) {
         opi_qp_fail(qp, OPI_QP_ERR_DMA);

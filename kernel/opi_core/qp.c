@@ -1,0 +1,765 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Queue pairs: memory, beginning and end, NAPI (interface, "Queue pairs").  What
+ * goes through them is in tx.c, rx.c and xdp.c; which netdev a frame belongs to
+ * on the DPU is decided in rep.c; what a netdev is, and when it is open, in
+ * netdev.c.
+ *
+ * A queue pair that breaks the rules of the interface, or of which the card says
+ * that it has stopped, is not looked at any more and made anew by a work item.
+ * Its memory is freed only when the card has confirmed that it is done with it;
+ * failing that, when the function has been reset.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/etherdevice.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <net/page_pool/helpers.h>
+
+#include "opi_core.h"
+#include "txrx.h"
+
+/* Buffers are posted in batches of this, or a quarter of a small ring. */
+#define OPI_RX_BATCH	32
+
+/**
+ * opi_qp_broken - look at a queue pair no more, and have it made anew
+ * @qp:		the queue pair
+ *
+ * Context: any.
+ */
+void opi_qp_broken(struct opi_qp *qp)
+{
+	if (qp->broken)
+		return;
+	WRITE_ONCE(qp->broken, true);
+	opi_dev_queue_qp(qp->od, qp->id);
+}
+
+/* ---- NAPI -------------------------------------------------------------- */
+
+/*
+ * Ask to be told of the next completions: the one after @rq->frames - 1 others,
+ * or what there is after @rq->usecs.  True if there are some already.
+ */
+static bool opi_rx_arm(struct opi_qp *qp)
+{
+	struct opi_rq *rq = &qp->rq;
+	u16 usecs = READ_ONCE(rq->usecs);
+	u32 frames = READ_ONCE(rq->frames);
+
+	/* The two may be of different settings; waiting for ever is not one. */
+	if (!usecs)
+		frames = 1;
+	if (usecs != rq->usecs_given) {
+		WRITE_ONCE(qp->shadow->cq_usecs, cpu_to_le32(usecs));
+		rq->usecs_given = usecs;
+	}
+	WRITE_ONCE(qp->shadow->cq_arm, cpu_to_le32(rq->next + frames - 1));
+	/* Armed before we look for what came before that. */
+	mb();
+	return opi_rx_ready(rq);
+}
+
+static int opi_poll(struct napi_struct *napi, int budget)
+{
+	struct opi_qp *qp = container_of(napi, struct opi_qp, napi);
+	struct opi_rq *rq = &qp->rq;
+	bool again = false;
+	int done = 0;
+
+	if (likely(!READ_ONCE(qp->broken))) {
+		again = opi_tx_poll(qp, budget);
+		if (budget) {
+			u32 start = rq->next;
+
+			done = opi_rx_poll(qp, budget);
+			if (rq->mask + 1 - (rq->tail - rq->next) >=
+			    min(OPI_RX_BATCH, (rq->mask + 1) / 4))
+				opi_rx_fill(qp, GFP_ATOMIC | __GFP_NOWARN);
+			/* A ring of parts of frames is work for one poll. */
+			again |= rq->next - start > rq->mask;
+		}
+	}
+	if (!budget)
+		return 0;
+	if ((again || done == budget) && !qp->broken)
+		return budget;
+
+	if (napi_complete_done(napi, min(done, budget - 1)) && !qp->broken) {
+		if (READ_ONCE(qp->od->coal.adaptive))
+			opi_coal_sample(qp);
+		if (opi_rx_arm(qp))
+			napi_schedule(napi);
+	}
+	return min(done, budget - 1);
+}
+
+/* ---- Memory ------------------------------------------------------------ */
+
+static void opi_qp_free(struct opi_qp *qp)
+{
+	struct device *dev = &qp->od->pdev->dev;
+	struct opi_sq *sq = &qp->sq;
+	struct opi_rq *rq = &qp->rq;
+
+	if (sq->bufs)
+		opi_tx_free(qp);
+	kvfree(sq->bufs);
+	if (sq->ring)
+		dma_free_coherent(dev, (sq->mask + 1) * sizeof(*sq->ring),
+				  sq->ring, sq->ring_dma);
+
+	if (rq->pool) {
+		opi_rx_free(qp);
+		page_pool_destroy(rq->pool);
+	}
+	kvfree(rq->pages);
+	if (rq->cq)
+		dma_free_coherent(dev, (rq->mask + 1) * sizeof(*rq->cq),
+				  rq->cq, rq->cq_dma);
+	if (rq->ring)
+		dma_free_coherent(dev, (rq->mask + 1) * sizeof(*rq->ring),
+				  rq->ring, rq->ring_dma);
+	if (qp->shadow)
+		dma_free_coherent(dev, sizeof(*qp->shadow), qp->shadow,
+				  qp->shadow_dma);
+	kfree(qp);
+}
+
+static struct page_pool *opi_rq_pool(struct opi_qp *qp, bool xdp)
+{
+	struct device *dev = &qp->od->pdev->dev;
+	struct opi_rq *rq = &qp->rq;
+	struct page_pool_params params = {
+		.flags		= PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
+		.pool_size	= rq->mask + 1,
+		.nid		= dev_to_node(dev),
+		.dev		= dev,
+		.napi		= &qp->napi,
+		/* XDP_TX sends out of the same buffers. */
+		.dma_dir	= xdp ? DMA_BIDIRECTIONAL : DMA_FROM_DEVICE,
+		.max_len	= rq->buf_len,
+		.offset		= rq->headroom,
+		.netdev		= qp->sq.netdev,
+		.queue_idx	= qp->id,
+	};
+	struct page_pool *pool = page_pool_create(&params);
+
+	return IS_ERR(pool) ? NULL : pool;
+}
+
+static struct opi_qp *opi_qp_alloc(struct opi_dev *od, unsigned int id,
+				   const struct opi_qp_config *cfg)
+{
+	struct device *dev = &od->pdev->dev;
+	struct opi_qp *qp;
+	struct opi_sq *sq;
+	struct opi_rq *rq;
+
+	qp = kzalloc_node(sizeof(*qp), GFP_KERNEL, dev_to_node(dev));
+	if (!qp)
+		return NULL;
+	sq = &qp->sq;
+	rq = &qp->rq;
+
+	qp->od = od;
+	qp->id = id;
+	qp->stats = &od->qp_stats[id];
+	/* Vector 0 has enough to do, if there is another. */
+	qp->eq = od->n_eqs > 1 ? 1 + id % (od->n_eqs - 1) : 0;
+	spin_lock_init(&sq->lock);
+	sq->mask = BIT(cfg->sq_order) - 1;
+	sq->max_segs = min3(od->max_segs, MAX_SKB_FRAGS + 1U, sq->mask);
+	rq->mask = BIT(cfg->rq_order) - 1;
+	rq->headroom = cfg->xdp ? XDP_PACKET_HEADROOM : OPI_RX_HEADROOM;
+	rq->buf_len = OPI_RX_BUF(rq->headroom);
+	if (!opi_is_dpu(od))
+		sq->netdev = od->napi_dev;
+	opi_coal_init(qp);
+
+	qp->shadow = dma_alloc_coherent(dev, sizeof(*qp->shadow),
+					&qp->shadow_dma, GFP_KERNEL);
+	sq->ring = dma_alloc_coherent(dev, (sq->mask + 1) * sizeof(*sq->ring),
+				      &sq->ring_dma, GFP_KERNEL);
+	sq->bufs = kvcalloc(sq->mask + 1, sizeof(*sq->bufs), GFP_KERNEL);
+	rq->ring = dma_alloc_coherent(dev, (rq->mask + 1) * sizeof(*rq->ring),
+				      &rq->ring_dma, GFP_KERNEL);
+	rq->cq = dma_alloc_coherent(dev, (rq->mask + 1) * sizeof(*rq->cq),
+				    &rq->cq_dma, GFP_KERNEL);
+	rq->pages = kvcalloc(rq->mask + 1, sizeof(*rq->pages), GFP_KERNEL);
+	if (!qp->shadow || !sq->ring || !sq->bufs || !rq->ring || !rq->cq ||
+	    !rq->pages)
+		goto err_free;
+
+	/* Before the pool, which wants a NAPI that is disabled. */
+	netif_napi_add(od->napi_dev, &qp->napi, opi_poll);
+	netif_napi_set_irq(&qp->napi, od->eqs[qp->eq].irq);
+	rq->pool = opi_rq_pool(qp, cfg->xdp);
+	if (!rq->pool)
+		goto err_napi;
+	return qp;
+
+err_napi:
+	netif_napi_del(&qp->napi);
+err_free:
+	opi_qp_free(qp);
+	return NULL;
+}
+
+/* ---- Beginning and end ------------------------------------------------- */
+
+/* What the stack is told of a queue pair that is not shared. */
+static int opi_qp_attach(struct opi_qp *qp)
+{
+	struct net_device *netdev = qp->sq.netdev;
+	struct opi_rq *rq = &qp->rq;
+	int err;
+
+	if (!netdev)
+		return 0;
+
+	err = xdp_rxq_info_reg(&rq->xdp_rxq, netdev, qp->id, qp->napi.napi_id);
+	if (err)
+		return err;
+	err = xdp_rxq_info_reg_mem_model(&rq->xdp_rxq, MEM_TYPE_PAGE_POOL,
+					 rq->pool);
+	if (err) {
+		xdp_rxq_info_unreg(&rq->xdp_rxq);
+		return err;
+	}
+	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_RX, &qp->napi);
+	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_TX, &qp->napi);
+	return 0;
+}
+
+static void opi_qp_detach(struct opi_qp *qp)
+{
+	struct net_device *netdev = qp->sq.netdev;
+
+	if (!netdev)
+		return;
+	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_TX, NULL);
+	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_RX, NULL);
+	xdp_rxq_info_unreg(&qp->rq.xdp_rxq);
+}
+
+/* Look at it no more; the memory stays.  Nobody finds it any more. */
+static void opi_qp_disable(struct opi_qp *qp)
+{
+	napi_disable(&qp->napi);
+	opi_coal_stop(qp);
+	opi_qp_detach(qp);
+	page_pool_disable_direct_recycling(qp->rq.pool);
+	netif_napi_del(&qp->napi);
+	if (qp->sq.netdev)
+		netdev_tx_reset_queue(netdev_get_tx_queue(qp->sq.netdev,
+							  qp->id));
+}
+
+/*
+ * The card may still read and write the memory of a disabled queue pair: keep
+ * it until the function was reset.  Nobody shall wait for the frames, though.
+ */
+static void opi_qp_bury(struct opi_qp *qp)
+{
+	opi_tx_bury(qp);
+	list_add_tail(&qp->dead, &qp->od->dead_qps);
+}
+
+/* Returns 0 if the card has let go of it, else it is buried. */
+static int opi_qp_destroy(struct opi_qp *qp)
+{
+	struct opi_dev *od = qp->od;
+	int err;
+
+	opi_qp_disable(qp);
+	err = opi_cmd_qp_destroy(od, qp->id);
+	if (!err || err == -ENOENT) {
+		opi_qp_free(qp);
+		return 0;
+	}
+	/* Without the card this is part of its going, and told elsewhere. */
+	if (!opi_no_service(err)) {
+		dev_warn(&od->pdev->dev, "queue pair %u does not stop: %pe\n",
+			 qp->id, ERR_PTR(err));
+		opi_dev_queue_reset(od);
+	}
+	opi_qp_bury(qp);
+	return err;
+}
+
+/* Free what was allocated and never given to the card. */
+static void opi_qp_discard(struct opi_qp *qp)
+{
+	netif_napi_del(&qp->napi);
+	opi_qp_free(qp);
+}
+
+/* Give an allocated queue pair to the card; takes it over in any event. */
+static int opi_qp_run(struct opi_qp *qp)
+{
+	struct opi_dev *od = qp->od;
+	struct opi_cmd cmd = {};
+	int err;
+
+	cmd.u.qp.sq = cpu_to_le64(qp->sq.ring_dma);
+	cmd.u.qp.rq = cpu_to_le64(qp->rq.ring_dma);
+	cmd.u.qp.cq = cpu_to_le64(qp->rq.cq_dma);
+	cmd.u.qp.shadow = cpu_to_le64(qp->shadow_dma);
+	cmd.u.qp.sq_order = ilog2(qp->sq.mask + 1);
+	cmd.u.qp.rq_order = ilog2(qp->rq.mask + 1);
+	cmd.u.qp.cq_order = ilog2(qp->rq.mask + 1);
+	cmd.u.qp.eq = cpu_to_le16(qp->eq);
+
+	err = opi_qp_attach(qp);
+	if (err) {
+		opi_qp_discard(qp);
+		return err;
+	}
+	err = opi_cmd_qp_create(od, qp->id, &cmd);
+	if (err) {
+		opi_qp_detach(qp);
+		netif_napi_del(&qp->napi);
+		/* Unless the card said no, it may have made it. */
+		if (err == -ETIMEDOUT || opi_no_service(err))
+			opi_qp_bury(qp);
+		else
+			opi_qp_free(qp);
+		return err;
+	}
+
+	opi_rx_fill(qp, GFP_KERNEL);
+	napi_enable(&qp->napi);
+	rcu_assign_pointer(od->qps[qp->id], qp);
+	opi_tx_wake(qp);
+
+	/* What was told before NAPI could hear it. */
+	local_bh_disable();
+	napi_schedule(&qp->napi);
+	local_bh_enable();
+	return 0;
+}
+
+static int opi_qp_create(struct opi_dev *od, unsigned int id)
+{
+	struct opi_qp *qp = opi_qp_alloc(od, id, &od->cfg);
+
+	return qp ? opi_qp_run(qp) : -ENOMEM;
+}
+
+/**
+ * opi_qps_start - make the queue pairs, if a netdev is open
+ * @od:		the device; its admin queue runs
+ *
+ * Context: rtnl held, may sleep.
+ * Return: 0 or a negative errno; then there are none.
+ */
+int opi_qps_start(struct opi_dev *od)
+{
+	unsigned int i;
+	int err = 0;
+
+	ASSERT_RTNL();
+	if (!od->qp_users)
+		return 0;
+
+	for (i = 0; i < od->cfg.n_qps && !err; i++)
+		err = opi_qp_create(od, i);
+	if (!err)
+		err = opi_rss_apply(od);
+	if (err)
+		opi_qps_stop(od);
+	return err;
+}
+
+/**
+ * opi_qps_stop - end the queue pairs
+ * @od:		the device, in whatever state
+ *
+ * Context: rtnl held, may sleep.
+ */
+void opi_qps_stop(struct opi_dev *od)
+{
+	struct opi_qp *qps[OPI_MAX_QPS];
+	unsigned int i;
+
+	ASSERT_RTNL();
+	for (i = 0; i < OPI_MAX_QPS; i++)
+		qps[i] = rcu_replace_pointer(od->qps[i], NULL,
+					     lockdep_rtnl_is_held());
+	/* No one sends to them, and no interrupt schedules them. */
+	synchronize_net();
+	for (i = 0; i < OPI_MAX_QPS; i++)
+		if (qps[i])
+			opi_qp_destroy(qps[i]);
+}
+
+/**
+ * opi_qps_get - a netdev is opened
+ * @od:		the device, in whatever state
+ *
+ * The first one makes the queue pairs.  While the device has no service this
+ * is put off until it has.
+ *
+ * Context: rtnl held, may sleep.
+ * Return: 0 or a negative errno; then the netdev does not count as a user.
+ */
+int opi_qps_get(struct opi_dev *od)
+{
+	int err = 0;
+
+	ASSERT_RTNL();
+	if (!od->qp_users++ && od->net_up)
+		err = opi_qps_start(od);
+	if (opi_no_service(err)) {
+		/* If it is not ending already, see to it that it is brought back. */
+		opi_dev_queue_reset(od);
+		return 0;
+	}
+	if (err)
+		od->qp_users--;
+	return err;
+}
+
+/**
+ * opi_qps_put - a netdev is closed
+ * @od:		the device, in whatever state
+ *
+ * Context: rtnl held, may sleep.
+ */
+void opi_qps_put(struct opi_dev *od)
+{
+	ASSERT_RTNL();
+	if (!--od->qp_users)
+		opi_qps_stop(od);
+}
+
+/* ---- Other numbers and sizes ------------------------------------------- */
+
+/* Nobody sends while there are no queue pairs, and nothing is dropped. */
+static void opi_qps_pause(struct opi_dev *od)
+{
+	struct opi_port *port;
+	unsigned long id;
+
+	xa_for_each(&od->ports, id, port)
+		if (netif_running(port->netdev))
+			netif_tx_disable(port->netdev);
+}
+
+static void opi_qps_resume(struct opi_dev *od)
+{
+	struct opi_port *port;
+	unsigned long id;
+
+	xa_for_each(&od->ports, id, port)
+		if (netif_running(port->netdev))
+			netif_tx_wake_all_queues(port->netdev);
+}
+
+/* Have the stack and the card know of od->cfg. */
+static int opi_qps_configure(struct opi_dev *od, bool xdp_changed)
+{
+	struct opi_port *port;
+	unsigned long id;
+	int err;
+
+	opi_rss_fit(od);
+	xa_for_each(&od->ports, id, port) {
+		err = opi_netdev_set_queues(port->netdev);
+		if (err)
+			return err;
+		if (xdp_changed && od->net_up && netif_running(port->netdev)) {
+			err = opi_port_set_rx(port);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * opi_qps_limit - have no more queue pairs than the card has room for
+ * @od:		the device, without queue pairs; the card's limits are known
+ *
+ * The first time this chooses how many there are: as many as CPUs.
+ *
+ * Context: rtnl not held, may sleep.
+ * Return: 0 or a negative errno.
+ */
+int opi_qps_limit(struct opi_dev *od)
+{
+	struct opi_qp_config *cfg = &od->cfg;
+	int err;
+
+	rtnl_lock();
+	cfg->n_qps = min(cfg->n_qps ?: num_online_cpus(), od->max_qps);
+	cfg->sq_order = min(cfg->sq_order, od->max_order);
+	cfg->rq_order = min(cfg->rq_order, od->max_order);
+	err = opi_qps_configure(od, false);
+	rtnl_unlock();
+	return err;
+}
+
+/**
+ * opi_qps_reconfigure - other queue pairs
+ * @od:		the device, in whatever state
+ * @cfg:	how they shall be, checked
+ * @extack:	gets the reason of a failure
+ *
+ * Memory is allocated first; if the card refuses then, there are queue pairs as
+ * there were before.  Without service the new ones are made when there is.
+ *
+ * Context: rtnl held, may sleep.
+ * Return: 0 or a negative errno; nothing has changed then.
+ */
+int opi_qps_reconfigure(struct opi_dev *od, const struct opi_qp_config *cfg,
+			struct netlink_ext_ack *extack)
+{
+	bool running = od->net_up && od->qp_users, xdp = cfg->xdp != od->cfg.xdp;
+	struct opi_qp_config old = od->cfg;
+	struct opi_qp **fresh;
+	unsigned int i;
+	int err = 0;
+
+	ASSERT_RTNL();
+
+	fresh = kcalloc(cfg->n_qps, sizeof(*fresh), GFP_KERNEL);
+	for (i = 0; fresh && running && i < cfg->n_qps; i++) {
+		fresh[i] = opi_qp_alloc(od, i, cfg);
+		if (!fresh[i])
+			break;
+	}
+	if (!fresh || (running && i < cfg->n_qps)) {
+		NL_SET_ERR_MSG_MOD(extack, "no memory for the rings");
+		err = -ENOMEM;
+		goto out_free;
+	}
+
+	if (running) {
+		opi_qps_pause(od);
+		opi_qps_stop(od);
+	}
+	od->cfg = *cfg;
+	err = opi_qps_configure(od, xdp);
+	for (i = 0; running && i < cfg->n_qps && !err; i++) {
+		err = opi_qp_run(fresh[i]);
+		fresh[i] = NULL;
+	}
+	if (running && !err)
+		err = opi_rss_apply(od);
+
+	if (opi_no_service(err)) {
+		/* Part of its going; if it does not go, it is brought back. */
+		opi_dev_queue_reset(od);
+		err = 0;
+	}
+	if (err) {
+		NL_SET_ERR_MSG_MOD(extack,
+				   "the queue pairs do not start; they are as before");
+		opi_qps_stop(od);
+		od->cfg = old;
+		if (opi_qps_configure(od, xdp) ||
+		    (running && opi_qps_start(od)))
+			opi_dev_queue_reset(od);
+	}
+	if (running)
+		opi_qps_resume(od);
+
+out_free:
+	for (i = 0; fresh && i < cfg->n_qps; i++)
+		if (fresh[i])
+			opi_qp_discard(fresh[i]);
+	kfree(fresh);
+	return err;
+}
+
+/* ---- When something goes wrong ----------------------------------------- */
+
+/**
+ * opi_qps_free_dead - free what the card may have been using
+ * @od:		the device, that has been reset or can do no DMA any more
+ *
+ * Context: rtnl held, may sleep.
+ */
+void opi_qps_free_dead(struct opi_dev *od)
+{
+	struct opi_qp *qp, *tmp;
+
+	ASSERT_RTNL();
+	list_for_each_entry_safe(qp, tmp, &od->dead_qps, dead) {
+		list_del(&qp->dead);
+		opi_qp_free(qp);
+	}
+}
+
+/**
+ * opi_qp_restart - make a queue pair anew
+ * @od:		the device
+ * @id:		queue pair, below OPI_MAX_QPS
+ *
+ * If that fails, the whole device is reset.
+ *
+ * Context: rtnl held, may sleep.
+ * Return: 0 or a negative errno.
+ */
+int opi_qp_restart(struct opi_dev *od, unsigned int id)
+{
+	struct opi_qp *qp = rtnl_dereference(od->qps[id]);
+	int err;
+
+	ASSERT_RTNL();
+	if (!od->net_up || !qp)
+		return 0;
+
+	qp->stats->restarts++;
+	RCU_INIT_POINTER(od->qps[id], NULL);
+	/* No one sends to it, and no interrupt schedules it. */
+	synchronize_net();
+	/* If it does not end, it cannot begin either. */
+	err = opi_qp_destroy(qp);
+	if (err)
+		return err;
+
+	err = opi_qp_create(od, id);
+	if (err) {
+		dev_warn(&od->pdev->dev, "queue pair %u does not start: %pe\n",
+			 id, ERR_PTR(err));
+		opi_dev_queue_reset(od);
+	}
+	return err;
+}
+
+/**
+ * opi_qps_flush - wait until NAPI holds no frame that it had before
+ * @od:		the device
+ *
+ * For a netdev that is about to go while others use the same queue pairs.
+ *
+ * Context: rtnl held, may sleep.
+ */
+void opi_qps_flush(struct opi_dev *od)
+{
+	unsigned int i;
+
+	ASSERT_RTNL();
+	for (i = 0; i < od->cfg.n_qps; i++) {
+		struct opi_qp *qp = rtnl_dereference(od->qps[i]);
+
+		if (!qp)
+			continue;
+		napi_disable(&qp->napi);
+		napi_enable(&qp->napi);
+		local_bh_disable();
+		napi_schedule(&qp->napi);
+		local_bh_enable();
+	}
+}
+
+/**
+ * opi_qps_poke - look for work that no interrupt has told of
+ * @od:		the device
+ *
+ * To be called each second: buffers for which there was no memory, and, if the
+ * same work is there twice in a row, what the card did without a notification.
+ *
+ * Context: process.
+ */
+void opi_qps_poke(struct opi_dev *od)
+{
+	unsigned int i;
+
+	for (i = 0; i < OPI_MAX_QPS; i++) {
+		struct opi_qp *qp;
+		bool work, still;
+		u32 next, clean;
+
+		rcu_read_lock_bh();
+		qp = rcu_dereference_bh(od->qps[i]);
+		if (qp && !READ_ONCE(qp->broken)) {
+			next = READ_ONCE(qp->rq.next);
+			clean = READ_ONCE(qp->sq.clean);
+			work = opi_rx_ready(&qp->rq) ||
+			       clean !=
+			       le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
+			work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state);
+			still = qp->seen_work && qp->seen_next == next &&
+				qp->seen_clean == clean;
+			if (work && still)
+				qp->stats->lost_irqs++;
+			if ((work && still) || READ_ONCE(qp->rq.starved))
+				napi_schedule(&qp->napi);
+			qp->seen_work = work;
+			qp->seen_next = next;
+			qp->seen_clean = clean;
+		}
+		rcu_read_unlock_bh();
+	}
+}
+
+/**
+ * opi_qp_event - a notification of a queue pair
+ * @od:		the device
+ * @id:		queue pair, as the card says
+ *
+ * Context: any.
+ * Return: whether there is such a queue pair.
+ */
+bool opi_qp_event(struct opi_dev *od, unsigned int id)
+{
+	struct opi_qp *qp = NULL;
+
+	rcu_read_lock();
+	if (id < OPI_MAX_QPS)
+		qp = rcu_dereference(od->qps[id]);
+	if (qp) {
+		qp->events++;
+		napi_schedule(&qp->napi);
+	}
+	rcu_read_unlock();
+	return qp;
+}
+
+/**
+ * opi_qps_init - allocate what outlives queue pairs
+ * @od:		the device
+ *
+ * Return: 0 or -ENOMEM; what was allocated then is freed by opi_qps_exit().
+ */
+int opi_qps_init(struct opi_dev *od)
+{
+	unsigned int i;
+
+	INIT_LIST_HEAD(&od->dead_qps);
+	od->cfg.sq_order = OPI_SQ_ORDER;
+	od->cfg.rq_order = OPI_RQ_ORDER;
+	od->coal.frames = 1;
+	opi_rss_init(od);
+
+	od->qp_stats = kvcalloc(OPI_MAX_QPS, sizeof(*od->qp_stats), GFP_KERNEL);
+	if (!od->qp_stats)
+		return -ENOMEM;
+	for (i = 0; i < OPI_MAX_QPS; i++) {
+		u64_stats_init(&od->qp_stats[i].tx_sync);
+		u64_stats_init(&od->qp_stats[i].rx_sync);
+	}
+
+	if (opi_is_dpu(od)) {
+		od->napi_dev = alloc_netdev_dummy(0);
+		if (!od->napi_dev)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * opi_qps_exit - free what outlives queue pairs
+ * @od:		the device; there are no queue pairs, and no netdevs
+ */
+void opi_qps_exit(struct opi_dev *od)
+{
+	if (opi_is_dpu(od) && od->napi_dev)
+		free_netdev(od->napi_dev);
+	kvfree(od->qp_stats);
+}

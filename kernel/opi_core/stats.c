@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counters of queue pairs as the network stack wants them: the totals of a host
+ * function's netdev, and those of each queue for the netlink family "netdev".
+ * On the DPU the queue pairs are shared, and each netdev counts for itself.  The
+ * counters of ethtool -S are in ethtool.c.
+ */
+#include <linux/netdevice.h>
+#include <net/netdev_queues.h>
+
+#include "opi_core.h"
+#include "txrx.h"
+
+/**
+ * opi_get_stats64 - ndo_get_stats64 of a host function's netdev
+ * @netdev:	the netdev
+ * @stats:	gets the totals
+ */
+void opi_get_stats64(struct net_device *netdev,
+		     struct rtnl_link_stats64 *stats)
+{
+	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	unsigned int i, start;
+
+	netdev_stats_to_stats64(stats, &netdev->stats);
+	for (i = 0; i < OPI_MAX_QPS; i++) {
+		const struct opi_qp_stats *qs = &od->qp_stats[i];
+		u64 packets, bytes, drops;
+
+		do {
+			start = u64_stats_fetch_begin(&qs->tx_sync);
+			packets = u64_stats_read(&qs->tx_packets);
+			bytes = u64_stats_read(&qs->tx_bytes);
+		} while (u64_stats_fetch_retry(&qs->tx_sync, start));
+		stats->tx_packets += packets;
+		stats->tx_bytes += bytes;
+
+		do {
+			start = u64_stats_fetch_begin(&qs->rx_sync);
+			packets = u64_stats_read(&qs->rx_packets);
+			bytes = u64_stats_read(&qs->rx_bytes);
+			drops = u64_stats_read(&qs->rx_bad) +
+				u64_stats_read(&qs->rx_no_memory);
+		} while (u64_stats_fetch_retry(&qs->rx_sync, start));
+		stats->rx_packets += packets;
+		stats->rx_bytes += bytes;
+		stats->rx_dropped += drops;
+	}
+}
+
+static void opi_queue_stats_rx(struct net_device *netdev, int idx,
+			       struct netdev_queue_stats_rx *stats)
+{
+	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	const struct opi_qp_stats *qs = &od->qp_stats[idx];
+	unsigned int start;
+
+	do {
+		start = u64_stats_fetch_begin(&qs->rx_sync);
+		stats->packets = u64_stats_read(&qs->rx_packets);
+		stats->bytes = u64_stats_read(&qs->rx_bytes);
+		stats->alloc_fail = u64_stats_read(&qs->rx_no_memory);
+		stats->csum_unnecessary = u64_stats_read(&qs->rx_csum_valid);
+	} while (u64_stats_fetch_retry(&qs->rx_sync, start));
+}
+
+static void opi_queue_stats_tx(struct net_device *netdev, int idx,
+			       struct netdev_queue_stats_tx *stats)
+{
+	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	const struct opi_qp_stats *qs = &od->qp_stats[idx];
+	unsigned int start;
+
+	do {
+		start = u64_stats_fetch_begin(&qs->tx_sync);
+		stats->packets = u64_stats_read(&qs->tx_packets);
+		stats->bytes = u64_stats_read(&qs->tx_bytes);
+		stats->needs_csum = u64_stats_read(&qs->tx_csum);
+		stats->hw_gso_packets = u64_stats_read(&qs->tx_gso_packets);
+		stats->hw_gso_bytes = u64_stats_read(&qs->tx_gso_bytes);
+		stats->stop = u64_stats_read(&qs->tx_stops);
+		stats->wake = u64_stats_read(&qs->tx_wakes);
+	} while (u64_stats_fetch_retry(&qs->tx_sync, start));
+}
+
+/* What queue pairs counted that are not in use any more. */
+static void opi_base_stats(struct net_device *netdev,
+			   struct netdev_queue_stats_rx *rx,
+			   struct netdev_queue_stats_tx *tx)
+{
+	struct netdev_queue_stats_rx r;
+	struct netdev_queue_stats_tx t;
+	unsigned int i;
+
+	rx->packets = 0;
+	rx->bytes = 0;
+	rx->alloc_fail = 0;
+	rx->csum_unnecessary = 0;
+	tx->packets = 0;
+	tx->bytes = 0;
+	tx->needs_csum = 0;
+	tx->hw_gso_packets = 0;
+	tx->hw_gso_bytes = 0;
+	tx->stop = 0;
+	tx->wake = 0;
+
+	for (i = netdev->real_num_rx_queues; i < OPI_MAX_QPS; i++) {
+		opi_queue_stats_rx(netdev, i, &r);
+		rx->packets += r.packets;
+		rx->bytes += r.bytes;
+		rx->alloc_fail += r.alloc_fail;
+		rx->csum_unnecessary += r.csum_unnecessary;
+	}
+	for (i = netdev->real_num_tx_queues; i < OPI_MAX_QPS; i++) {
+		opi_queue_stats_tx(netdev, i, &t);
+		tx->packets += t.packets;
+		tx->bytes += t.bytes;
+		tx->needs_csum += t.needs_csum;
+		tx->hw_gso_packets += t.hw_gso_packets;
+		tx->hw_gso_bytes += t.hw_gso_bytes;
+		tx->stop += t.stop;
+		tx->wake += t.wake;
+	}
+}
+
+const struct netdev_stat_ops opi_stat_ops = {
+	.get_queue_stats_rx	= opi_queue_stats_rx,
+	.get_queue_stats_tx	= opi_queue_stats_tx,
+	.get_base_stats		= opi_base_stats,
+};
