@@ -13,6 +13,7 @@
 . "$(dirname -- "$0")/../qemu/lib.sh"
 . "$(dirname -- "$0")/peers.sh"
 . "$(dirname -- "$0")/rows.sh"
+. "$(dirname -- "$0")/profile.sh"
 
 usage() {
 	cat <<EOT
@@ -27,6 +28,8 @@ usage: bench/run.sh [OPTION...]
                     the same tree and options, what is missing is added
   --fresh           forget what --out holds
   --busy            measure on a machine that is not idle; the report says so
+  --profile         measure nothing; DIR/profile.* say in which functions the guests'
+                    instructions went (on any machine: it need not be idle)
   --no-chart        no chart
   -l                list peers and rows
 
@@ -216,7 +219,7 @@ have() { [ -e "$out/samples.jsonl" ] && grep -qF "{\"round\":$1,\"peer\":\"$2\",
 # Sets why if there is no number.  Not to be called in a condition: errexit would
 # be off in all that it calls.
 try_row() {
-	local t others steal rc key value lines=() from to to_ip from_if to_if to_mac
+	local t others steal rc run key value lines=() from to to_ip from_if to_if to_mac
 
 	[ -n "$up" ] || start_peer
 	[ -z "$why" ] || return 0
@@ -224,9 +227,14 @@ try_row() {
 	ends "$row"
 	t=$(cpu_times)
 	case $row in
-	tcp*r|udp*r|pktgenr|insnsr) strict "row_${row%r}" "$row" ;;
-	*) strict "row_$row" "$row" ;;
+	tcp*r|udp*r|pktgenr|insnsr) run="row_${row%r}" ;;
+	*) run=row_$row ;;
 	esac
+	if [ -n "$profile" ]; then
+		profile_row "$run" "$row"
+	else
+		strict "$run" "$row"
+	fi
 	read -r others steal < <(used_since "$t")
 	cp "$WORK/err" "$out/$peer.$row.err"
 	why=$(trouble)
@@ -235,6 +243,7 @@ try_row() {
 		why="status $rc: $(last_words "$WORK/err")"
 		return 0
 	fi
+	[ -z "$profile" ] || return 0
 	while read -r key value; do
 		if ! [[ $value =~ ^[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?$ ]]; then
 			why="$key is '$value'"
@@ -307,7 +316,7 @@ describe() {
 		  seconds: $secs, $busy}'
 }
 
-out='' busy='' fresh='' no_chart='' missing=0
+out='' busy='' fresh='' no_chart='' profile='' missing=0
 rounds=${BENCH_ROUNDS:-5} peers=${BENCH_PEERS:-} rows=${BENCH_ROWS:-}
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -316,6 +325,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--busy) busy=1; shift; continue ;;
 	--fresh) fresh=1; shift; continue ;;
+	--profile) profile=1 busy=1; shift; continue ;;
 	--no-chart) no_chart=--no-chart; shift; continue ;;
 	-l) printf 'peers: %s\nrows: %s\n' "${PEERS[*]} ${MORE_PEERS[*]}" "${ROWS[*]} ${MORE_ROWS[*]}"; exit ;;
 	-h|--help) usage; exit ;;
@@ -341,6 +351,11 @@ out=${out:-$OPI_TOP/build/bench/out}
 
 [ -n "${BENCH_TESTBED:-}" ] || "$OPI_TOP/bench/mkbench.sh"
 mkdir -p "$out"
+if [ -n "$profile" ]; then
+	rounds=1
+	out=$out/profile
+	mkdir -p "$out"
+fi
 [ -z "$fresh" ] || rm -f "$out"/{info.json,samples.jsonl,retries.jsonl}
 describe >"$out/info.new"
 if [ -e "$out/info.json" ] && ! cmp -s "$out/info.new" "$out/info.json"; then
@@ -359,7 +374,9 @@ trap 'exit 143' TERM HUP
 for ((round = 1; round <= rounds; round++)); do
 	for peer in "${run_peers[@]}"; do
 		for row in "${run_rows[@]}"; do
-			if has_row "$peer" "$row" && ! have "$round" "$peer" "$row"; then
+			if [ "$profile:$peer" = 1:loopback ]; then
+				opi_say "loopback has no profile: one of its machines is paused"
+			elif has_row "$peer" "$row" && ! have "$round" "$peer" "$row"; then
 				do_row
 			fi
 		done
@@ -367,5 +384,5 @@ for ((round = 1; round <= rounds; round++)); do
 	done
 done
 
-"$OPI_TOP/bench/report.sh" ${no_chart:+"$no_chart"} "$out"
+[ -n "$profile" ] || "$OPI_TOP/bench/report.sh" ${no_chart:+"$no_chart"} "$out"
 [ "$missing" = 0 ] || opi_die "$missing numbers are missing: see $out/retries.jsonl"
