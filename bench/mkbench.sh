@@ -3,8 +3,9 @@
 #
 # Make what only the bench needs:
 #
-#   mkbench.sh          bring build/bench/ up to date (guest program, QEMU plugin), and
-#                       the cache's second root: dpdk-testpmd and gnuplot
+#   mkbench.sh --programs
+#                       bring build/bench/ up to date: guest program, QEMU plugin
+#   mkbench.sh          the same, and the cache's second root: dpdk-testpmd, gnuplot
 #   mkbench.sh --root   print where that root is, make nothing
 #   mkbench.sh --in CMD [ARG...]
 #                       run CMD in that root, as qemu/inroot does in the build root
@@ -68,7 +69,7 @@ compile() {
 make_programs() {
 	local include
 
-	compile "$out/guest/udp" "$OPI_TOP/bench/guest/udp.c" true
+	compile "$out/guest/flow" "$OPI_TOP/bench/guest/flow.c" true
 	install -m 755 "$OPI_TOP/bench/guest/side" "$out/guest/side"
 	include=$("$OPI_TOP/qemu/mkqemu.sh" --tree)/src/include/qemu
 	compile "$out/insns.so" "$OPI_TOP/bench/insns.c" sh -c "
@@ -90,7 +91,10 @@ case ${1:-} in
 	opi_lock bench-programs make_programs
 	[ -d "$dir" ] || opi_lock bench-root make_root
 	;;
+--programs)
+	opi_lock bench-programs make_programs
+	;;
 *)
-	opi_die "usage: mkbench.sh [--root | --in CMD [ARG...]]"
+	opi_die "usage: mkbench.sh [--programs | --root | --in CMD [ARG...]]"
 	;;
 esac

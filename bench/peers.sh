@@ -100,16 +100,20 @@ peer_options() {
 }
 
 # A switch between the two sides that is a process of its own.  It polls: half of
-# a machine of two processors is its.
+# a machine of two processors is its.  Run as QEMU is, by its own root's loader.
 start_testpmd() {
-	local i cpu=$(($(nproc) - 1)) end=$((SECONDS + 60)) port=queues=1,tso=1,legacy-ol-flags=1
+	local i cpu=$(($(nproc) - 1)) end=$((SECONDS + 60)) root lib pmds port=queues=1,tso=1,legacy-ol-flags=1
 
 	rm -f "$WORK"/vhost[01]
+	root=$("$OPI_TOP/bench/mkbench.sh" --root)
+	lib=$root/usr/lib/x86_64-linux-gnu
+	pmds=$(find "$lib/dpdk" -maxdepth 1 -name 'pmds-*')
 	# With a period for statistics it does not wait for a key.
-	"$OPI_TOP/bench/mkbench.sh" --in dpdk-testpmd --no-huge -m 512 --no-pci --no-telemetry \
-		--file-prefix "bench$$" --lcores "0@(0-$cpu),1@(0-$cpu)" \
+	"$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$lib" "$root/usr/bin/dpdk-testpmd" \
+		-d "$pmds/librte_net_vhost.so" -d "$pmds/librte_mempool_ring.so" \
+		--no-shconf --no-huge -m 512 --no-pci --no-telemetry --lcores "0@(0-$cpu),1@(0-$cpu)" \
 		--vdev "net_vhost0,iface=$WORK/vhost0,$port" --vdev "net_vhost1,iface=$WORK/vhost1,$port" \
-		-- --forward-mode=io --total-num-mbufs=16384 --auto-start --stats-period=86400 \
+		-- --forward-mode=io --total-num-mbufs=16384 --auto-start --stats-period=36000 \
 		</dev/null >"$WORK/testpmd.log" 2>&1 &
 	switch_pid=$!
 	for i in 0 1; do

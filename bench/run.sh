@@ -48,7 +48,7 @@ TESTBED=${BENCH_TESTBED:-$OPI_TOP/qemu/testbed}
 TOOLS=$OPI_TOP/build/bench
 GUEST_DIR=/run/bench
 # shellcheck disable=SC2034 # used by rows.sh
-SIDE=$GUEST_DIR/side UDP=$GUEST_DIR/udp
+SIDE=$GUEST_DIR/side FLOW=$GUEST_DIR/flow
 BED_NAME=${BENCH_BED:-bench}
 TRIES=3
 
@@ -128,7 +128,7 @@ set_up() {
 
 	for vm in host dpu; do
 		on "$vm" mkdir -p "$GUEST_DIR"
-		tb cp "$TOOLS/guest/side" "$TOOLS/guest/udp" "$vm:$GUEST_DIR/"
+		tb cp "$TOOLS/guest/side" "$TOOLS/guest/flow" "$vm:$GUEST_DIR/"
 	done
 	if [ "$peer" = loopback ]; then
 		tb stop dpu
@@ -181,12 +181,16 @@ stop_peer() {
 	bed_pids=() up=''
 }
 
-# strict CMD...: with errexit, its output in files; sets rc.
+# strict CMD...: with errexit, its output in files; sets rc.  In the background, so
+# that a signal is heard at once.
 strict() {
 	set +e
-	( set -e; "$@" ) >"$WORK/out" 2>"$WORK/err"
+	( set -e; "$@" ) >"$WORK/out" 2>"$WORK/err" &
+	job=$!
+	wait "$job"
 	rc=$?
 	set -e
+	job=''
 }
 
 last_words() { tail -n 3 "$1" | tr '\n' ' ' | cut -c1-300; }
@@ -349,7 +353,12 @@ choose --rows "${rows:-$all}" "${ROWS[@]}" "${MORE_ROWS[@]}"
 run_rows=("${chosen[@]}")
 out=${out:-$OPI_TOP/build/bench/out}
 
-[ -n "${BENCH_TESTBED:-}" ] || "$OPI_TOP/bench/mkbench.sh"
+[ -z "$profile" ] || no_chart=--no-chart
+case ${BENCH_TESTBED:+fake}:$no_chart:${run_peers[*]} in
+fake:*) ;;
+::*|*vhost-user*) "$OPI_TOP/bench/mkbench.sh" ;;
+*) "$OPI_TOP/bench/mkbench.sh" --programs ;;
+esac
 mkdir -p "$out"
 if [ -n "$profile" ]; then
 	rounds=1
@@ -366,8 +375,8 @@ mv "$out/info.new" "$out/info.json"
 
 # Sockets want a short path.
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/opi-bench.XXXXXX")
-up='' bed_pids=() switch_pid='' peer=''
-trap 'trap - EXIT; stop_peer; rm -rf "$WORK"' EXIT
+up='' bed_pids=() switch_pid='' peer='' job=''
+trap 'trap - EXIT; [ -z "$job" ] || kill "$job"; stop_peer; rm -rf "$WORK"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * UDP as the bench needs it and iperf3 has not: round trips one by one, and a
- * number of datagrams that is known before, at a given rate.
+ * Traffic as the bench needs it and iperf3 has not: round trips one by one, and
+ * an amount that is known before, by a program that starts with few instructions.
  *
- *	udp echo PORT				send back what comes
- *	udp sink PORT				read and forget what comes
- *	udp ping IP PORT COUNT			print: trips lost median p99 (microseconds)
- *	udp send IP PORT COUNT RATE		RATE datagrams a second, one by one; 0: as
+ *	flow echo PORT				send back what UDP datagrams come
+ *	flow sink PORT				read and forget them
+ *	flow drain PORT				read and forget TCP streams, one by one
+ *	flow ping IP PORT COUNT			print: trips lost median p99 (microseconds)
+ *	flow send IP PORT COUNT RATE		RATE datagrams a second, one by one; 0: as
  *						fast as it goes.  Print: sent seconds
+ *	flow stream IP PORT KIB			so much of a TCP stream, until it is read.
+ *						Print: bytes seconds
  *
  * Datagrams carry 64 bytes.
  */
@@ -47,10 +50,10 @@ static long number(const char *s, long max)
 	return n;
 }
 
-static int udp_socket(const char *ip, const char *port, int server)
+static int open_socket(int type, const char *ip, const char *port, int server)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET, type, 0);
 
 	if (fd < 0)
 		err(1, "socket");
@@ -59,7 +62,19 @@ static int udp_socket(const char *ip, const char *port, int server)
 		errx(2, "'%s' is not an IPv4 address", ip);
 	if (server ? bind(fd, (void *)&a, sizeof(a)) : connect(fd, (void *)&a, sizeof(a)))
 		err(1, "%s port %s", ip, port);
+	if (server && type == SOCK_STREAM && listen(fd, 4))
+		err(1, "listen");
 	return fd;
+}
+
+static int server(int type, const char *port)
+{
+	return open_socket(type, "0.0.0.0", port, 1);
+}
+
+static int client(int type, const char *ip, const char *port)
+{
+	return open_socket(type, ip, port, 0);
 }
 
 static void do_echo(int fd)
@@ -82,6 +97,39 @@ static void do_sink(int fd)
 
 	for (;;)
 		(void)!recv(fd, buf, sizeof(buf), 0);
+}
+
+static char chunk[128 * 1024];
+
+/* A stream is closed when all of it was read: its sender waits for that. */
+static void do_drain(int fd)
+{
+	for (;;) {
+		int c = accept(fd, NULL, NULL);
+
+		if (c < 0)
+			err(1, "accept");
+		while (read(c, chunk, sizeof(chunk)) > 0)
+			;
+		close(c);
+	}
+}
+
+static void do_stream(int fd, long kib)
+{
+	int64_t start = now(), left = kib * 1024;
+
+	while (left > 0) {
+		size_t n = left < (int64_t)sizeof(chunk) ? (size_t)left : sizeof(chunk);
+		ssize_t done = write(fd, chunk, n);
+
+		if (done < 0)
+			err(1, "write");
+		left -= done;
+	}
+	if (shutdown(fd, SHUT_WR) || read(fd, chunk, 1) != 0)
+		err(1, "the stream was not read to its end");
+	printf("%ld %.3f\n", kib * 1024, (double)(now() - start) / NSEC);
 }
 
 static int compare(const void *a, const void *b)
@@ -168,15 +216,19 @@ int main(int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(verb, "echo") && argc == 3)
-		do_echo(udp_socket("0.0.0.0", argv[2], 1));
+		do_echo(server(SOCK_DGRAM, argv[2]));
 	else if (!strcmp(verb, "sink") && argc == 3)
-		do_sink(udp_socket("0.0.0.0", argv[2], 1));
+		do_sink(server(SOCK_DGRAM, argv[2]));
+	else if (!strcmp(verb, "drain") && argc == 3)
+		do_drain(server(SOCK_STREAM, argv[2]));
 	else if (!strcmp(verb, "ping") && argc == 5)
-		do_ping(udp_socket(argv[2], argv[3], 0), number(argv[4], 1000000));
+		do_ping(client(SOCK_DGRAM, argv[2], argv[3]), number(argv[4], 1000000));
 	else if (!strcmp(verb, "send") && argc == 6)
-		do_send(udp_socket(argv[2], argv[3], 0), number(argv[4], 100000000),
+		do_send(client(SOCK_DGRAM, argv[2], argv[3]), number(argv[4], 100000000),
 			number(argv[5], 1000000));
+	else if (!strcmp(verb, "stream") && argc == 5)
+		do_stream(client(SOCK_STREAM, argv[2], argv[3]), number(argv[4], 100000000));
 	else
-		errx(2, "usage: udp echo|sink PORT | ping IP PORT COUNT | send IP PORT COUNT RATE");
+		errx(2, "usage: flow echo|sink|drain PORT | ping|send|stream IP PORT ...");
 	return 0;
 }
