@@ -16,24 +16,24 @@ def rows: [
 	["pktgen_sent", "  sent", "packets/s", ""],
 	["pktgenr", "pktgen, received by the host", "packets/s", "more"],
 	["pktgenr_sent", "  sent", "packets/s", ""],
-	["rtt", "round trip, median", "us", "less"],
+	["rtt", "round trip: median", "us", "less"],
 	["rtt99", "  99th percentile", "us", "less"],
-	["insns_tx", "instructions, send, paced", "/packet", "less"],
-	["insns_rx", "  receive", "/packet", "less"],
+	["insns_tx", "instructions, paced: sender", "/packet", "less"],
+	["insns_rx", "  receiver", "/packet", "less"],
 	["insns_lost", "  lost on the way", "%", ""],
-	["insnsr_tx", "  to the host, send", "/packet", "less"],
-	["insnsr_rx", "  to the host, receive", "/packet", "less"],
+	["insnsr_tx", "  to the host, sender", "/packet", "less"],
+	["insnsr_rx", "  to the host, receiver", "/packet", "less"],
 	["insnsr_lost", "  to the host, lost", "%", ""],
-	["insns_full_tx", "instructions, send, full rate", "/packet", "less"],
-	["insns_full_rx", "  receive", "/packet", "less"],
+	["insns_full_tx", "instructions, full rate: sender", "/packet", "less"],
+	["insns_full_rx", "  receiver", "/packet", "less"],
 	["insns_full_lost", "  lost on the way", "%", ""],
-	["insnsr_full_tx", "  to the host, send", "/packet", "less"],
-	["insnsr_full_rx", "  to the host, receive", "/packet", "less"],
+	["insnsr_full_tx", "  to the host, sender", "/packet", "less"],
+	["insnsr_full_rx", "  to the host, receiver", "/packet", "less"],
 	["insnsr_full_lost", "  to the host, lost", "%", ""],
-	["insns_tcp_tx", "instructions, send TCP", "/KiB", "less"],
-	["insns_tcp_rx", "  receive", "/KiB", "less"],
-	["insnsr_tcp_tx", "  to the host, send", "/KiB", "less"],
-	["insnsr_tcp_rx", "  to the host, receive", "/KiB", "less"]
+	["insns_tcp_tx", "instructions, TCP: sender", "/KiB", "less"],
+	["insns_tcp_rx", "  receiver", "/KiB", "less"],
+	["insnsr_tcp_tx", "  to the host, sender", "/KiB", "less"],
+	["insnsr_tcp_rx", "  to the host, receiver", "/KiB", "less"]
 ] | map({key: .[0], title: .[1], unit: .[2], better: .[3]});
 
 def columns: ["card", "card-iommu", "virtio-stream", "virtio-dgram", "igb", "e1000e",
@@ -94,7 +94,7 @@ def round_to($n): . * $n | round / $n;
 # Three digits that mean something.
 def short: if . == null then "-" elif . >= 100 then round elif . >= 10 then round_to(10) else round_to(100) end;
 
-def line($title; $unit; $cells): ($title | pad(31)) + ($unit | pad(10)) + ($cells | map(lpad(15)) | join(""));
+def line($title; $unit; $cells): ($title | pad(34)) + ($unit | pad(10)) + ($cells | map(lpad(15)) | join(""));
 
 def table:
 	. as $r |
@@ -117,7 +117,7 @@ def table:
 		(if .reach then " (to reach for)" else "" end) +
 		(if .ratio then ": \(.ratio | short) x \(.best)" else "" end) +
 		(if .state == "open" then "; not measured: \(.missing | join(", "))" else "" end)),
-	([.bars[] | select(.state == "not measured").row] | unique | if length > 0 then "  not measured  \(join(", "))" else empty end),
+	([.bars[] | select(.state == "not measured") | .row + if .reach then " of loopback" else "" end] | unique | if length > 0 then "  not measured  \(join(", "))" else empty end),
 	(if (.retries | length) > 0 then "", "Done again", (.retries | to_entries[] |
 		"  \(.key): \(.value | length) times, last: \(.value[-1].why)") else empty end);
 

@@ -40,10 +40,11 @@ script() {
 		"set yrange [0:*]; set xtics rotate by -35 noenhanced; set ytics nomirror; set xtics nomirror",
 		"set linetype 1 lc rgb \"#c0392b\"; set linetype 2 lc rgb \"#7f8c8d\"; set linetype 3 lc rgb \"black\"",
 		(reduce range($n) as $i ([]; . + [
-			($rows[$i].title | if startswith(" ") then "  " else "" end) as $sub |
 			# A row under another bears its name too.
-			(if $sub == "" then $rows[$i].title
-			 else ([$rows[0:$i][] | select(.title | startswith(" ") | not)] | last.title) + "," + $rows[$i].title[1:] end) as $title |
+			(if $rows[$i].title | startswith(" ") | not then $rows[$i].title
+			 else ([$rows[0:$i][] | select(.title | startswith(" ") | not)] | last.title) as $main |
+				if $main | contains(":") then ($main | sub(":.*"; ":")) else $main + "," end + $rows[$i].title[1:]
+			 end) as $title |
 			"set title \"\($title), \($rows[$i].unit) (\($rows[$i].better) is better)\"",
 			"plot $panel\($i) using 0:2:3:xtic(1) with boxes lc variable, \"\" using 0:2:4:5 with yerrorbars lt 3 pt -1"
 		]) | .[]),

@@ -52,9 +52,10 @@ SIDE=$GUEST_DIR/side FLOW=$GUEST_DIR/flow
 BED_NAME=${BENCH_BED:-bench}
 TRIES=3
 
-# A number is certain if others used less than this (percent of one processor).
+# A number is certain if others used no more than this, and the hypervisor stole no
+# more than that (percent of one processor).
 OTHERS=${BENCH_OTHERS:-10}
-STEAL=3
+STEAL=${BENCH_STEAL:-3}
 
 tb() { "$TESTBED" --name "$BED_NAME" "$@"; }
 

@@ -73,7 +73,7 @@ ratios_are_of_the_card_to_each_peer()
 	expect_eq "igb" "$(of '.rows[] | select(.key == "rtt").peers.igb.card_ratio')" 0.75
 	expect_eq "virtio" "$(of '.rows[] | select(.key == "rtt").peers["virtio-stream"].card_ratio')" 2
 	expect_eq "without the card" "$(of '.rows[] | select(.key == "tcp1").peers["virtio-stream"].card_ratio')" null
-	expect_match "the table" "$(cat "$CASE_DIR/table")" 'round trip, median +us +300 +150 +400'
+	expect_match "the table" "$(cat "$CASE_DIR/table")" 'round trip: median +us +300 +150 +400'
 }
 
 # all_nics KEY VALUE
@@ -125,7 +125,7 @@ few_rounds_and_a_busy_machine_are_no_result()
 # The command's own name in a guest is $3 and what follows.
 fake()
 {
-	export BENCH_TESTBED=$CASE_DIR/testbed FAKE=$CASE_DIR/fake BENCH_OTHERS=100000
+	export BENCH_TESTBED=$CASE_DIR/testbed FAKE=$CASE_DIR/fake BENCH_OTHERS=100000 BENCH_STEAL=100
 	mkdir -p "$FAKE"
 	echo 0 >"$FAKE/starts"
 	cat >"$BENCH_TESTBED" <<-'T'
