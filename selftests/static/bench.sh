@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 120
+# timeout: 300
 #
 # The bench tells the truth: its arithmetic is right, and a number that is not
 # certain is no result.  Without virtual machines: a stand-in for qemu/testbed
