@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What run.sh knows of the running peer are its variables.
+# shellcheck disable=SC2153,SC2154
+#
+# The rows: what is measured, one function each, on the two machines that run now.
+# A row prints a line "KEY VALUE" for each number that it found; anything that goes
+# wrong makes it fail.  What the keys mean to a reader is in report.jq.
+#
+# Rows go from the host to the other side, those that end in r the other way round.
+
+# shellcheck disable=SC2034 # used by run.sh
+ROWS=(tcp1 tcp1r tcp8 udp64 udp64r pktgen pktgenr rtt insns insnsr)
+# shellcheck disable=SC2034
+MORE_ROWS=(tcp8r)
+
+HOST_IP=10.99.0.1
+DPU_IP=10.99.0.2
+
+# Seconds that a throughput is measured, after one that is not.
+SECS=4
+# Round trips; datagrams and rate when instructions are counted.
+TRIPS=2000
+PACED=20000 PACE=5000 FLOOD=50000 STREAM_KIB=65536
+
+# OPI_SLOW: a factor for builders that are slow or busy.
+on() {
+	local vm=$1
+	shift
+	timeout $((90 * ${OPI_SLOW:-1})) "$TESTBED" --name "$BED_NAME" "$vm" "$@" </dev/null
+}
+
+# has_row PEER ROW: in one machine there is nothing to count apart.
+has_row() {
+	case $1:$2 in
+	loopback:tcp1|loopback:tcp8|loopback:udp64|loopback:rtt) ;;
+	loopback:*) return 1 ;;
+	esac
+}
+
+# ends ROW: from, to, their addresses and netdevs (set by set_up in run.sh).
+ends() {
+	case $1 in
+	*r) from=dpu to=host to_ip=$HOST_IP from_if=$dpu_if to_if=$host_if to_mac=$host_mac ;;
+	*) from=host to=dpu to_ip=$DPU_IP from_if=$host_if to_if=$dpu_if to_mac=$dpu_mac ;;
+	esac
+	if [ "$peer" = loopback ]; then
+		to=host to_ip=$HOST_IP
+	fi
+}
+
+# iperf KEY JQ-FILTER ARG...: the filter is for what the receiving end counted.
+iperf() {
+	local key=$1 filter=$2 out value
+	shift 2
+
+	out=$(on "$from" iperf3 -J -c "$to_ip" -O 1 -t "$SECS" "$@") || {
+		jq -r '.error // empty' <<<"$out" >&2
+		return 1
+	}
+	value=$(jq -e ".end.sum_received | $filter" <<<"$out")
+	echo "$key $value"
+}
+
+row_tcp1() { iperf "$1" '.bits_per_second / 1e6'; }
+row_tcp8() { iperf "$1" '.bits_per_second / 1e6' -P 8; }
+row_udp64() { iperf "$1" '.bits_per_second / 512' -u -b 0 -l 64; }
+
+# Received is what the guest's driver got, not what was sent.
+row_pktgen() {
+	local pid rate sent word
+
+	on "$to" "$SIDE" drop "$to_if" on
+	: >"$WORK/pktgen"
+	on "$from" "$SIDE" pktgen "$from_if" "$to_mac" "$to_ip" >"$WORK/pktgen" &
+	pid=$!
+	until grep -q sending "$WORK/pktgen"; do
+		kill -0 "$pid" || { wait "$pid"; return 1; }
+		sleep 0.1
+	done
+	rate=$(on "$to" "$SIDE" rate "$to_if" "$SECS")
+	on "$from" "$SIDE" stop
+	wait "$pid"
+	on "$to" "$SIDE" drop "$to_if" off
+	{ read -r word; read -r sent; } <"$WORK/pktgen"
+	[ "$word" = sending ]
+	printf '%s %s\n%s_sent %s\n' "$1" "$rate" "$1" "$sent"
+}
+
+row_rtt() {
+	local trips lost median p99
+
+	read -r trips lost median p99 < <(on host "$FLOW" ping "$to_ip" 9001 "$TRIPS")
+	[ "$trips" = "$TRIPS" ] || echo "$lost round trips lost" >&2
+	printf '%s %s\n%s99 %s\n' "$1" "$median" "$1" "$p99"
+}
+
+# ---- instructions ----------------------------------------------------------
+
+insns_ask() { echo "$2" | timeout $((10 * ${OPI_SLOW:-1})) socat -t 60 - "UNIX-CONNECT:$WORK/insns$1"; }
+
+insns_on() {
+	local side n=0
+
+	for side in 0 1; do
+		[ "$(insns_ask "$side" on)" = ok ]
+	done
+	# A machine that idles starts to count when it is woken next.
+	for side in 0 1; do
+		until [ "$(insns_ask "$side" read)" != off ]; do
+			n=$((n + 1))
+			[ $n -lt 100 ] || { echo "the plugin does not count" >&2; return 1; }
+			sleep 0.1
+		done
+	done
+}
+
+# insns_of CMD...: run it; sets out to what it printed, and cost_tx, cost_rx to the
+# instructions that the sending and the receiving machine have run meanwhile.
+insns_of() {
+	local at_start=() at_end=() side
+
+	for side in 0 1; do
+		at_start[side]=$(insns_ask "$side" read)
+	done
+	out=$("$@")
+	for side in 0 1; do
+		at_end[side]=$(insns_ask "$side" read)
+	done
+	side=0
+	[ "$from" = host ] || side=1
+	cost_tx=$((at_end[side] - at_start[side]))
+	side=$((1 - side))
+	cost_rx=$((at_end[side] - at_start[side]))
+}
+
+# flow KEY COUNT RATE: instructions per datagram, of the sender per one sent, of
+# the receiver per one that arrived, less what the machines do anyway (fix_*: to
+# run a command, idle_*: in a second).
+flow() {
+	local key=$1 rx0 rx1 sent secs
+
+	rx0=$(on "$to" "$SIDE" rx "$to_if")
+	insns_of on "$from" "$FLOW" send "$to_ip" 9002 "$2" "$3"
+	rx1=$(on "$to" "$SIDE" rx "$to_if")
+	read -r sent secs <<<"$out"
+	echo "$key: $sent sent in $secs s, $((rx1 - rx0)) arrived; $cost_tx, $cost_rx instructions" >&2
+	awk -v key="$key" -v sent="$sent" -v got="$((rx1 - rx0))" -v secs="$secs" \
+		-v tx="$((cost_tx - fix_tx))" -v rx="$((cost_rx - fix_rx))" \
+		-v idle_tx="$idle_tx" -v idle_rx="$idle_rx" 'BEGIN {
+			if (sent < 1 || got < 1)
+				exit 1
+			printf "%s_tx %.0f\n", key, (tx - idle_tx * secs) / sent
+			printf "%s_rx %.0f\n", key, (rx - idle_rx * secs) / got
+			if (got > sent)
+				got = sent
+			printf "%s_lost %.1f\n", key, 100 * (sent - got) / sent
+		}'
+}
+
+row_insns() {
+	local out cost_tx cost_rx fix_tx fix_rx idle_tx idle_rx
+
+	insns_on
+	# Once for nothing: what is translated now is not translated while counted.
+	on "$from" "$FLOW" send "$to_ip" 9002 1000 "$PACE" >/dev/null
+	insns_of sleep 2
+	idle_tx=$((cost_tx / 2)) idle_rx=$((cost_rx / 2))
+	insns_of on "$from" "$FLOW" send "$to_ip" 9002 0 0
+	fix_tx=$cost_tx fix_rx=$cost_rx
+	echo "idle: $idle_tx, $idle_rx a second; a command: $fix_tx, $fix_rx" >&2
+	flow "$1" "$PACED" "$PACE"
+	flow "$1_full" "$FLOOD" 0
+	insns_tcp "$1_tcp"
+}
+
+# Instructions per KiB of a TCP stream, of either side.
+insns_tcp() {
+	local bytes secs
+
+	# Once for nothing, as above.
+	insns_of on "$from" "$FLOW" stream "$to_ip" 9003 1024
+	insns_of on "$from" "$FLOW" stream "$to_ip" 9003 "$STREAM_KIB"
+	read -r bytes secs <<<"$out"
+	awk -v key="$1" -v tx=$((cost_tx - fix_tx)) -v rx=$((cost_rx - fix_rx)) -v bytes="$bytes" \
+		-v secs="$secs" -v idle_tx="$idle_tx" -v idle_rx="$idle_rx" 'BEGIN {
+			printf "%s_tx %.0f\n", key, (tx - idle_tx * secs) * 1024 / bytes
+			printf "%s_rx %.0f\n", key, (rx - idle_rx * secs) * 1024 / bytes
+		}'
+}

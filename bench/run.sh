@@ -1,0 +1,398 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Measure the card beside its peers, in one run on one machine: all peers once, then
+# all again, each time in machines that were just booted.  What is measured is in
+# rows.sh, what the peers are in peers.sh, what the numbers say in report.sh.
+#
+# Each number becomes a line of DIR/samples.jsonl when it is certain: both machines
+# still run, nothing in their kernels' logs, nothing else used the processors.
+# Otherwise the machines are booted anew and it is tried again; why, is a line in
+# DIR/retries.jsonl.  A run that was interrupted goes on with the same --out.
+
+. "$(dirname -- "$0")/../qemu/lib.sh"
+. "$(dirname -- "$0")/peers.sh"
+. "$(dirname -- "$0")/rows.sh"
+. "$(dirname -- "$0")/profile.sh"
+
+usage() {
+	cat <<EOT
+usage: bench/run.sh [OPTION...]
+
+  --rounds N        each number N times (BENCH_ROUNDS, else 5)
+  --peers A,B,...   these (BENCH_PEERS), of ${PEERS[*]}
+                    and, not unless asked for, ${MORE_PEERS[*]}
+  --rows A,B,...    these (BENCH_ROWS), of ${ROWS[*]}
+                    and, not unless asked for, ${MORE_ROWS[*]}
+  --out DIR         where results go (else build/bench/out); if it holds results of
+                    the same tree and options, what is missing is added
+  --fresh           forget what --out holds
+  --busy            measure on a machine that is not idle; the report says so
+  --profile         measure nothing; DIR/profile.* say in which functions the guests'
+                    instructions went (on any machine: it need not be idle)
+  --no-chart        no chart
+  -l                list peers and rows
+
+Without --busy, waits up to ${BENCH_IDLE_WAIT:-600} s (BENCH_IDLE_WAIT) for an idle machine before each row.
+EOT
+}
+
+bad_usage() {
+	opi_say "error: $*"
+	usage >&2
+	exit 2
+}
+
+# The test of this script has machines that are none.
+TESTBED=${BENCH_TESTBED:-$OPI_TOP/qemu/testbed}
+TOOLS=$OPI_TOP/build/bench
+GUEST_DIR=/run/bench
+# shellcheck disable=SC2034 # used by rows.sh
+SIDE=$GUEST_DIR/side FLOW=$GUEST_DIR/flow
+BED_NAME=${BENCH_BED:-bench}
+TRIES=3
+
+# A number is certain if others used no more than this, and the hypervisor stole no
+# more than that (percent of one processor).
+OTHERS=${BENCH_OTHERS:-10}
+STEAL=${BENCH_STEAL:-3}
+
+tb() { "$TESTBED" --name "$BED_NAME" "$@"; }
+
+# ---- is the machine idle? ---------------------------------------------------
+
+# "TOTAL BUSY STEAL OURS" in ticks of all processors since boot.  Interrupts are
+# nobody's.  Ours are the machines, the switch, and what this script waited for.
+cpu_times() {
+	local pid pids=("$$")
+
+	pids+=(${bed_pids[@]+"${bed_pids[@]}"})
+	for pid in "${pids[@]}"; do
+		sed "s/.*) //; s/^/$pid /" "/proc/$pid/stat" 2>/dev/null || :
+	done | awk -v self="$$" '
+		{ ours += $13 + $14 }
+		$1 == self { ours += $15 + $16 }
+		END {
+			getline < "/proc/stat"
+			for (i = 2; i <= 9; i++)
+				total += $i
+			print total, $2 + $3 + $4, $9, ours + 0
+		}'
+}
+
+# used_since "TIMES": percent of one processor that others used, and steal.
+used_since() {
+	awk -v a="$1" -v b="$(cpu_times)" -v n="$(nproc)" 'BEGIN {
+		split(a, x); split(b, y)
+		one = (y[1] - x[1]) / n
+		if (one <= 0)
+			one = 1
+		others = 100 * ((y[2] - x[2]) - (y[4] - x[4])) / one
+		if (others < 0)
+			others = 0
+		printf "%.0f %.0f\n", others, 100 * (y[3] - x[3]) / one
+	}'
+}
+
+idle_enough() { [ "$1" -le "$OTHERS" ] && [ "$2" -le "$STEAL" ]; }
+
+# Sets before to what others use now.
+await_idle() {
+	local end=$((SECONDS + ${BENCH_IDLE_WAIT:-600})) t others steal told=''
+
+	while :; do
+		t=$(cpu_times)
+		sleep 0.5
+		read -r others steal < <(used_since "$t")
+		before=$others
+		! idle_enough "$others" "$steal" || return 0
+		[ -z "$busy" ] || return 0
+		[ $SECONDS -lt $end ] ||
+			opi_die "this machine is not idle (others use $others % of a processor, steal $steal %): nothing can be measured"
+		[ -n "$told" ] || opi_say "waiting: others use $others % of a processor, steal $steal %"
+		told=1
+	done
+}
+
+# ---- one peer's machines ----------------------------------------------------
+
+boot() {
+	local net_env=(env OPI_NO_CARD=1)
+
+	[ -z "$with_card" ] || net_env=(env -u OPI_NO_CARD)
+	"${net_env[@]}" "$TESTBED" --name "$BED_NAME" up "${up_args[@]}"
+}
+
+# Prints netdev and MAC of the DPU's side, then of the host's.
+set_up() {
+	local vm
+
+	for vm in host dpu; do
+		on "$vm" mkdir -p "$GUEST_DIR"
+		tb cp "$TOOLS/guest/side" "$TOOLS/guest/flow" "$vm:$GUEST_DIR/"
+	done
+	if [ "$peer" = loopback ]; then
+		tb stop dpu
+		echo - -
+	else
+		on dpu "$SIDE" up "$dpu_dev" "$DPU_IP"
+	fi
+	on host "$SIDE" up "$host_dev" "$HOST_IP"
+}
+
+# No ARP while something is measured.
+meet() {
+	on host "$SIDE" peer "$host_if" "$DPU_IP" "$dpu_mac"
+	on dpu "$SIDE" peer "$dpu_if" "$HOST_IP" "$host_mac"
+	on host ping -q -c 2 -i 0.2 -W 5 "$DPU_IP"
+}
+
+# Sets up, bed_pids, host_if, host_mac, dpu_if, dpu_mac; or why.
+start_peer() {
+	local rc
+
+	rm -f "$WORK"/{insns,dgram,vhost}[01] "$WORK/stream"
+	peer_options "$peer"
+	if [ -n "$switch" ]; then
+		"start_$switch" || { why="$switch did not start"; return 0; }
+		bed_pids+=("$switch_pid")
+	fi
+	strict boot
+	if [ "$rc" != 0 ]; then
+		why="the machines did not boot: $(last_words "$WORK/err")"
+		return 0
+	fi
+	mapfile -t -O ${#bed_pids[@]} bed_pids < <(tb status -j | jq '.vms[].pid')
+	strict set_up
+	if [ "$rc" = 0 ]; then
+		{ read -r dpu_if dpu_mac; read -r host_if host_mac; } <"$WORK/out"
+		[ "$peer" = loopback ] || strict meet
+	fi
+	if [ "$rc" != 0 ]; then
+		why="no network: $(last_words "$WORK/err")"
+		return 0
+	fi
+	up=1
+}
+
+stop_peer() {
+	[ -z "$up" ] || tb logs >"$out/$peer.log" 2>/dev/null || :
+	tb down >/dev/null 2>&1 || :
+	stop_switch
+	bed_pids=() up=''
+}
+
+# strict CMD...: with errexit, its output in files; sets rc.  In the background, so
+# that a signal is heard at once.
+strict() {
+	set +e
+	( set -e; "$@" ) >"$WORK/out" 2>"$WORK/err" &
+	job=$!
+	wait "$job"
+	rc=$?
+	set -e
+	job=''
+}
+
+last_words() { tail -n 3 "$1" | tr '\n' ' ' | cut -c1-300; }
+
+# What makes all numbers of these machines worthless, if there is something.
+trouble() {
+	local gone bad
+
+	gone=$({ tb status -j 2>/dev/null || :; } | jq -sr --arg p "$peer" '.[0].vms // [] |
+		if length < 2 then "no machines" else [.[]
+		| select(.state != "running" and ($p != "loopback" or .name != "dpu"))
+		| "\(.name) is \(.state)"] | join(", ") end')
+	if [ -n "$gone" ]; then
+		echo "$gone"
+		return
+	fi
+	if [ -n "$switch_pid" ] && ! kill -0 "$switch_pid" 2>/dev/null; then
+		echo "the switch ended"
+		return
+	fi
+	bad=$(tb logs 2>/dev/null | tr -d '\r' |
+		grep -aE -m 1 'WARNING:|BUG:|Oops|Call Trace:|NETDEV WATCHDOG|stall(ed|s)? (detected|on CPU)|lockup|Kernel panic') || :
+	[ -z "$bad" ] || echo "a kernel said: $bad"
+}
+
+# ---- one number -------------------------------------------------------------
+
+have() { [ -e "$out/samples.jsonl" ] && grep -qF "{\"round\":$1,\"peer\":\"$2\",\"row\":\"$3\"," "$out/samples.jsonl"; }
+
+# Sets why if there is no number.  Not to be called in a condition: errexit would
+# be off in all that it calls.
+try_row() {
+	local t others steal rc run key value lines=() from to to_ip from_if to_if to_mac
+
+	[ -n "$up" ] || start_peer
+	[ -z "$why" ] || return 0
+	await_idle
+	ends "$row"
+	t=$(cpu_times)
+	case $row in
+	tcp*r|udp*r|pktgenr|insnsr) run="row_${row%r}" ;;
+	*) run=row_$row ;;
+	esac
+	if [ -n "$profile" ]; then
+		profile_row "$run" "$row"
+	else
+		strict "$run" "$row"
+	fi
+	read -r others steal < <(used_since "$t")
+	cp "$WORK/err" "$out/$peer.$row.err"
+	why=$(trouble)
+	[ -z "$why" ] || return 0
+	if [ "$rc" != 0 ]; then
+		why="status $rc: $(last_words "$WORK/err")"
+		return 0
+	fi
+	[ -z "$profile" ] || return 0
+	while read -r key value; do
+		if ! [[ $value =~ ^[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?$ ]]; then
+			why="$key is '$value'"
+			return 0
+		fi
+		lines+=("$(jq -cn --argjson round "$round" --arg peer "$peer" --arg row "$row" --arg key "$key" \
+			--argjson value "$value" --argjson before "$before" --argjson others "$others" --argjson steal "$steal" \
+			'{$round, $peer, $row, $key, $value, $before, $others, $steal}')")
+	done <"$WORK/out"
+	if [ ${#lines[@]} -eq 0 ]; then
+		why="nothing was measured"
+	elif [ -z "$busy" ] && ! idle_enough "$others" "$steal"; then
+		why="disturbed: others used $others % of a processor, steal $steal %"
+	else
+		printf '%s\n' "${lines[@]}" >>"$out/samples.jsonl"
+		opi_say "round $round, $peer: $(printf '%s\n' "${lines[@]}" |
+			jq -r '"\(.key) \(.value * 10 | round / 10)"' | paste -sd, | sed 's/,/, /g')"
+	fi
+}
+
+do_row() {
+	local try why
+
+	for ((try = 1; try <= TRIES; try++)); do
+		why=''
+		try_row
+		[ -n "$why" ] || return 0
+		jq -cn --argjson round "$round" --arg peer "$peer" --arg row "$row" --arg why "$why" \
+			'{$round, $peer, $row, $why}' >>"$out/retries.jsonl"
+		opi_say "round $round, $peer, $row: again ($why)"
+		# Machines that others disturbed are still good.
+		[[ $why == disturbed:* ]] || stop_peer
+	done
+	opi_say "round $round, $peer, $row: no result"
+	missing=$((missing + 1))
+}
+
+# ---- a run ------------------------------------------------------------------
+
+# choose OPTION "A,B" NAME...: sets chosen, in the order of NAMEs.
+choose() {
+	local option=$1 list=$2 n w
+	shift 2
+
+	chosen=()
+	for w in ${list//,/ }; do
+		case " $* " in
+		*" $w "*) ;;
+		*) bad_usage "$option: no '$w' (there are: $*)" ;;
+		esac
+	done
+	for n; do
+		case ",$list," in
+		*",$n,"*) chosen+=("$n") ;;
+		esac
+	done
+	[ ${#chosen[@]} -gt 0 ] || bad_usage "$option: which?"
+}
+
+# What two samples must have in common to be compared.
+describe() {
+	local tree
+
+	tree=$(git -C "$OPI_TOP" -c safe.directory="$OPI_TOP" describe --always --dirty --abbrev=12 2>/dev/null) || tree=unknown
+	jq -n --arg tree "$tree" --arg kernel "$(opi_kver stock)" \
+		--arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" --argjson cpus "$(nproc)" \
+		--arg qemu "$("$OPI_TOP/qemu/qemu-run" --version 2>/dev/null | head -n 1)" \
+		--argjson mem "$MEM" --argjson secs "$SECS" --argjson busy "$([ -n "$busy" ] && echo true || echo false)" \
+		'{$tree, $kernel, $qemu, $cpu, $cpus, vm: {cpus: 1, $mem, cpu: "max,erms=off,fsrm=off", accel: "tcg"},
+		  seconds: $secs, $busy}'
+}
+
+out='' busy='' fresh='' no_chart='' profile='' missing=0
+rounds=${BENCH_ROUNDS:-5} peers=${BENCH_PEERS:-} rows=${BENCH_ROWS:-}
+while [ $# -gt 0 ]; do
+	case $1 in
+	--*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+	esac
+	case $1 in
+	--busy) busy=1; shift; continue ;;
+	--fresh) fresh=1; shift; continue ;;
+	--profile) profile=1 busy=1; shift; continue ;;
+	--no-chart) no_chart=--no-chart; shift; continue ;;
+	-l) printf 'peers: %s\nrows: %s\n' "${PEERS[*]} ${MORE_PEERS[*]}" "${ROWS[*]} ${MORE_ROWS[*]}"; exit ;;
+	-h|--help) usage; exit ;;
+	esac
+	[ $# -ge 2 ] || bad_usage "'$1' takes a value, or is unknown"
+	case $1 in
+	--rounds) rounds=$2 ;;
+	--peers) peers=$2 ;;
+	--rows) rows=$2 ;;
+	--out) out=$2 ;;
+	*) bad_usage "unknown option '$1'" ;;
+	esac
+	shift 2
+done
+[[ $rounds =~ ^[1-9][0-9]{0,2}$ ]] || bad_usage "--rounds takes a number, not '$rounds'"
+all=$(IFS=,; echo "${PEERS[*]}")
+choose --peers "${peers:-$all}" "${PEERS[@]}" "${MORE_PEERS[@]}"
+run_peers=("${chosen[@]}")
+all=$(IFS=,; echo "${ROWS[*]}")
+choose --rows "${rows:-$all}" "${ROWS[@]}" "${MORE_ROWS[@]}"
+run_rows=("${chosen[@]}")
+out=${out:-$OPI_TOP/build/bench/out}
+
+[ -z "$profile" ] || no_chart=--no-chart
+case ${BENCH_TESTBED:+fake}:$no_chart:${run_peers[*]} in
+fake:*) ;;
+::*|*vhost-user*) "$OPI_TOP/bench/mkbench.sh" ;;
+*) "$OPI_TOP/bench/mkbench.sh" --programs ;;
+esac
+mkdir -p "$out"
+if [ -n "$profile" ]; then
+	rounds=1
+	out=$out/profile
+	mkdir -p "$out"
+fi
+[ -z "$fresh" ] || rm -f "$out"/{info.json,samples.jsonl,retries.jsonl}
+describe >"$out/info.new"
+if [ -e "$out/info.json" ] && ! cmp -s "$out/info.new" "$out/info.json"; then
+	rm -f "$out/info.new"
+	opi_die "$out holds results of another tree or of other conditions (--fresh forgets them)"
+fi
+mv "$out/info.new" "$out/info.json"
+
+# Sockets want a short path.
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/opi-bench.XXXXXX")
+up='' bed_pids=() switch_pid='' peer='' job=''
+trap 'trap - EXIT; [ -z "$job" ] || kill "$job"; stop_peer; rm -rf "$WORK"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+for ((round = 1; round <= rounds; round++)); do
+	for peer in "${run_peers[@]}"; do
+		for row in "${run_rows[@]}"; do
+			if [ "$profile:$peer" = 1:loopback ]; then
+				opi_say "loopback has no profile: one of its machines is paused"
+			elif has_row "$peer" "$row" && ! have "$round" "$peer" "$row"; then
+				do_row
+			fi
+		done
+		stop_peer
+	done
+done
+
+[ -n "$profile" ] || "$OPI_TOP/bench/report.sh" ${no_chart:+"$no_chart"} "$out"
+[ "$missing" = 0 ] || opi_die "$missing numbers are missing: see $out/retries.jsonl"

@@ -1,0 +1,279 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 300
+#
+# The bench tells the truth: its arithmetic is right, and a number that is not
+# certain is no result.  Without virtual machines: a stand-in for qemu/testbed
+# answers, and can be told to break.
+
+. "$(dirname -- "$0")/../lib/tap.sh"
+
+CASES="
+	medians_are_right
+	ratios_are_of_the_card_to_each_peer
+	bars_are_met_or_not_met
+	a_bar_without_all_its_peers_is_open
+	few_rounds_and_a_busy_machine_are_no_result
+	peers_take_turns
+	a_crashed_peer_is_a_retry_and_never_a_result
+	a_kernel_that_complains_is_a_retry
+	a_row_that_fails_is_a_retry
+	what_is_no_number_is_no_result
+	a_peer_that_never_works_fails_the_run
+	a_busy_machine_is_not_measured
+	a_run_that_was_interrupted_goes_on
+	results_of_another_run_are_not_mixed_in
+	wrong_options_are_refused
+"
+
+bench() { "$OPI_TOP/bench/run.sh" --no-chart --out "$CASE_DIR/out" "$@" >"$CASE_DIR/table"; }
+
+# ---- the report --------------------------------------------------------------
+
+# samples: "ROUND PEER KEY VALUE" lines from standard input, as run.sh writes them.
+samples()
+{
+	mkdir -p "$CASE_DIR/out"
+	jq -Rc 'split(" ") | {round: (.[0] | tonumber), peer: .[1], row: .[2], key: .[2], value: (.[3] | tonumber)}' \
+		>"$CASE_DIR/out/samples.jsonl"
+	[ -e "$CASE_DIR/out/info.json" ] ||
+		echo '{"tree":"t","kernel":"k","qemu":"q","cpu":"c","cpus":2,"vm":{"cpus":1,"mem":1,"cpu":"x"},"busy":false}' \
+			>"$CASE_DIR/out/info.json"
+	# The root with gnuplot is no part of the tests.
+	"$OPI_TOP/bench/report.sh" --no-chart "$CASE_DIR/out" >"$CASE_DIR/table"
+}
+
+of() { jq -c "$1" "$CASE_DIR/out/report.json"; }
+
+medians_are_right()
+{
+	samples <<-'S'
+	1 card tcp1 100
+	2 card tcp1 7
+	3 card tcp1 9
+	1 igb tcp1 4
+	2 igb tcp1 1
+	3 igb tcp1 3
+	4 igb tcp1 1000
+	S
+	expect_eq "of three" "$(of '.rows[0].peers.card.median')" 9
+	expect_eq "of four" "$(of '.rows[0].peers.igb.median')" 3.5
+	expect_eq "range and number" "$(of '.rows[0].peers.igb | [.min, .max, .n]')" '[1,1000,4]'
+	expect_eq "rounds" "$(of .rounds)" 3
+}
+
+ratios_are_of_the_card_to_each_peer()
+{
+	samples <<-'S'
+	1 card rtt 300
+	1 igb rtt 400
+	1 virtio-stream rtt 150
+	1 virtio-stream tcp1 10
+	S
+	expect_eq "igb" "$(of '.rows[] | select(.key == "rtt").peers.igb.card_ratio')" 0.75
+	expect_eq "virtio" "$(of '.rows[] | select(.key == "rtt").peers["virtio-stream"].card_ratio')" 2
+	expect_eq "without the card" "$(of '.rows[] | select(.key == "tcp1").peers["virtio-stream"].card_ratio')" null
+	expect_match "the table" "$(cat "$CASE_DIR/table")" 'round trip: median +us +300 +150 +400'
+}
+
+# all_nics KEY VALUE
+all_nics() { printf '1 %s %s %s\n' virtio-stream "$1" "$2" virtio-dgram "$1" "$2" igb "$1" "$2" e1000e "$1" "$2" vhost-user "$1" "$2"; }
+
+bar() { of ".bars[] | select(.row == \"$1\" and .factor == $2 and (.reach | not)) | .state"; }
+
+bars_are_met_or_not_met()
+{
+	{
+		all_nics tcp1 100; all_nics udp64 100; all_nics pktgen 100; all_nics rtt 100; all_nics insns_tx 100
+		echo '2 igb udp64 300'	# the best counts, by its median: 200
+		printf '1 card %s %s\n' tcp1 300 udp64 279 pktgen 150 rtt 100 insns_tx 101
+		echo '1 loopback tcp1 500'
+	} | samples
+	expect_eq "3 x virtio" "$(bar tcp1 3)" '"met"'
+	expect_eq "2 x igb" "$(bar tcp1 2)" '"met"'
+	expect_eq "1.4 x the best" "$(bar udp64 1.4)" '"not met"'
+	expect_eq "1.5 x the best" "$(bar pktgen 1.5)" '"met"'
+	expect_eq "no longer" "$(bar rtt 1)" '"met"'
+	expect_eq "no more" "$(bar insns_tx 1)" '"not met"'
+	expect_eq "of the ceiling" "$(of '.bars[] | select(.row == "tcp1" and .reach) | .state')" '"met"'
+	expect_eq "nothing measured" "$(bar udp64r 1.4)" '"not measured"'
+}
+
+a_bar_without_all_its_peers_is_open()
+{
+	{ echo '1 card tcp1 300'; echo '1 igb tcp1 10'; } | samples
+	expect_eq "2 x igb and e1000e" "$(bar tcp1 2)" '"open"'
+	expect_match "the table" "$(cat "$CASE_DIR/table")" 'open +tcp1 .*: 30 x igb; not measured: e1000e'
+	expect_eq "3 x virtio" "$(bar tcp1 3)" '"not measured"'
+}
+
+few_rounds_and_a_busy_machine_are_no_result()
+{
+	for i in 1 2 3 4; do echo "$i card tcp1 1"; done | samples
+	expect_match "four rounds" "$(cat "$CASE_DIR/table")" '^A sample'
+	for i in 1 2 3 4 5; do echo "$i card tcp1 1"; done | samples
+	refused '^$' grep -E 'sample|RESULT' "$CASE_DIR/table"
+	sed -i 's/"busy":false/"busy":true/' "$CASE_DIR/out/info.json"
+	for i in 1 2 3 4 5; do echo "$i card tcp1 1"; done | samples
+	expect_match "a busy machine" "$(cat "$CASE_DIR/table")" '^NOT A RESULT'
+}
+
+# ---- the run -----------------------------------------------------------------
+
+# A testbed that needs no machines.  What happens at the Nth start of all is the file
+# "start-N" in its directory: a shell script, sourced with each command after it.
+# The command's own name in a guest is $3 and what follows.
+fake()
+{
+	export BENCH_TESTBED=$CASE_DIR/testbed FAKE=$CASE_DIR/fake BENCH_OTHERS=100000 BENCH_STEAL=100
+	mkdir -p "$FAKE"
+	echo 0 >"$FAKE/starts"
+	cat >"$BENCH_TESTBED" <<-'T'
+	#!/bin/bash
+	shift 2
+	log='' state=running mbit=100
+	answer() { printf '{"end":{"sum_received":{"bits_per_second":%s}}}\n' "${mbit}000000"; }
+	n=$(cat "$FAKE/starts")
+	if [ "$1" = up ]; then
+		echo $((n + 1)) >"$FAKE/starts"
+		case "$*" in
+		*igb*) echo igb ;;
+		*e1000e*) echo e1000e ;;
+		*) echo other ;;
+		esac >>"$FAKE/order"
+		touch "$FAKE/up"
+		n=$((n + 1))
+	fi
+	[ ! -e "$FAKE/start-$n" ] || . "$FAKE/start-$n"
+	case "$*" in
+	down) rm -f "$FAKE/up" ;;
+	'status -j')
+		[ -e "$FAKE/up" ] || { echo '{"vms":[]}'; exit 1; }
+		printf '{"vms":[{"name":"host","state":"%s","pid":%s},{"name":"dpu","state":"running","pid":%s}]}\n' $state $$ $$
+		;;
+	logs) echo "$log" ;;
+	*'/side up'*) echo eth1 52:54:00:00:00:00 ;;
+	*iperf3*) answer ;;
+	esac
+	T
+	chmod +x "$BENCH_TESTBED"
+}
+
+# values PEER: what was taken as a result, in order.
+values() { jq -r --arg p "$1" 'select(.peer == $p) | .value' "$CASE_DIR/out/samples.jsonl" | paste -sd' '; }
+retries() { jq -r '.why' "$CASE_DIR/out/retries.jsonl"; }
+
+peers_take_turns()
+{
+	fake
+	bench --rounds 2 --rows tcp1 --peers e1000e,igb
+	expect_eq "starts" "$(paste -sd' ' "$FAKE/order")" "igb e1000e igb e1000e"
+	expect_eq "igb" "$(values igb)" "100 100"
+	[ ! -e "$FAKE/up" ]
+	[ ! -s "$CASE_DIR/out/retries.jsonl" ]
+}
+
+a_crashed_peer_is_a_retry_and_never_a_result()
+{
+	fake
+	# The second machine measures well, and is found dead after that.
+	cat >"$FAKE/start-2" <<-'T'
+	mbit=999
+	[ ! -e "$FAKE/measured" ] || state=gone
+	case "$*" in *iperf3*-c*) touch "$FAKE/measured" ;; esac
+	T
+	bench --rounds 2 --rows tcp1 --peers igb
+	expect_eq "results" "$(values igb)" "100 100"
+	expect_eq "starts" "$(cat "$FAKE/starts")" 3
+	expect_eq "reason" "$(retries)" "host is gone"
+	expect_eq "in the report" "$(of '.retries.igb | length')" 1
+}
+
+a_kernel_that_complains_is_a_retry()
+{
+	fake
+	echo "log='[ 9.1] NETDEV WATCHDOG: eth1: transmit queue 0 timed out'; mbit=999" >"$FAKE/start-1"
+	bench --rounds 1 --rows tcp1 --peers igb
+	expect_eq "results" "$(values igb)" 100
+	expect_match "reason" "$(retries)" 'NETDEV WATCHDOG'
+}
+
+a_row_that_fails_is_a_retry()
+{
+	fake
+	cat >"$FAKE/start-1" <<-'T'
+	answer() { echo '{"error":"unable to connect"}'; exit 1; }
+	T
+	bench --rounds 1 --rows tcp1 --peers igb
+	expect_eq "results" "$(values igb)" 100
+	expect_match "reason" "$(retries)" 'unable to connect'
+}
+
+what_is_no_number_is_no_result()
+{
+	fake
+	echo "answer() { echo '{\"end\":{}}'; }" >"$FAKE/start-1"
+	echo "answer() { :; }" >"$FAKE/start-2"
+	bench --rounds 1 --rows tcp1 --peers igb
+	expect_eq "results" "$(values igb)" 100
+	expect_eq "retries" "$(retries | wc -l)" 2
+}
+
+a_peer_that_never_works_fails_the_run()
+{
+	fake
+	for i in 2 3 4; do
+		echo 'state=paused' >"$FAKE/start-$i"
+	done
+	refused '1 numbers are missing' bench --rounds 1 --rows tcp1 --peers igb,e1000e
+	expect_eq "igb" "$(values igb)" 100
+	expect_eq "e1000e" "$(values e1000e)" ""
+	expect_eq "tries" "$(retries | grep -c 'host is paused')" 3
+	expect_eq "in the report" "$(of '.rows[0].peers.e1000e')" null
+}
+
+a_busy_machine_is_not_measured()
+{
+	fake
+	export BENCH_OTHERS=-1 BENCH_IDLE_WAIT=0
+	refused 'not idle' bench --rounds 1 --rows tcp1 --peers igb
+	[ ! -e "$CASE_DIR/out/samples.jsonl" ]
+	[ ! -e "$FAKE/up" ]
+	bench --rounds 1 --rows tcp1 --peers igb --busy --fresh
+	expect_eq "asked for" "$(values igb)" 100
+	expect_match "said" "$(cat "$CASE_DIR/table")" 'NOT A RESULT'
+}
+
+a_run_that_was_interrupted_goes_on()
+{
+	fake
+	bench --rounds 1 --rows tcp1 --peers igb
+	bench --rounds 2 --rows tcp1,tcp8 --peers igb
+	expect_eq "keys" "$(jq -r '"\(.round)\(.key)"' "$CASE_DIR/out/samples.jsonl" | paste -sd' ')" \
+		"1tcp1 1tcp8 2tcp1 2tcp8"
+	bench --rounds 2 --rows tcp1,tcp8 --peers igb
+	expect_eq "starts" "$(cat "$FAKE/starts")" 3
+}
+
+results_of_another_run_are_not_mixed_in()
+{
+	fake
+	bench --rounds 1 --rows tcp1 --peers igb
+	sed -i 's/"tree": *"/&other/' "$CASE_DIR/out/info.json"
+	refused 'another tree' bench --rounds 2 --rows tcp1 --peers igb
+	bench --rounds 1 --rows tcp1 --peers igb --fresh
+	expect_eq "results" "$(values igb)" 100
+}
+
+wrong_options_are_refused()
+{
+	fake
+	refused "no 'nosuch'" bench --rows nosuch
+	refused "no 'vhost-user-iommu'" bench --peers vhost-user-iommu
+	refused 'takes a number' bench --rounds 0
+	refused 'unknown option' bench --unknown 1
+	refused 'usage: report.sh' "$OPI_TOP/bench/report.sh" "$CASE_DIR"
+	expect_eq "starts" "$(cat "$FAKE/starts")" 0
+}
+
+run_cases "$@"
