@@ -247,6 +247,10 @@ void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len)
         p->rep.rx_down++;
         return;
     }
+    /*
+     * It has no metadata, so nothing needs the bounce buffer: a backend may
+     * answer while a frame is on its way out of there.
+     */
     opi_frame_init(&f, c, NULL);
     f.len = len;
     f.npieces = 1;
