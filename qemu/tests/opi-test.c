@@ -7,6 +7,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qemu/cutils.h"
 #include <linux/pci_regs.h>
 #include "opi-util.h"
 
@@ -1743,6 +1744,133 @@ static void test_bus_master(void)
     bed_free(b);
 }
 
+/* ---- An IOMMU in the host's way ---------------------------------------- */
+
+/* Registers of VT-d, and where the test has its tables: 2 MiB pages. */
+#define VTD             0xfed90000ULL
+#define VTD_GCMD        0x18
+#define VTD_GSTS        0x1c
+#define VTD_RTADDR      0x20
+#define VTD_CCMD        0x28
+#define VTD_IOTLB       0xf8
+#define VTD_TABLES      0x00190000ULL
+#define VTD_PAGE        0x00200000ULL
+/* An address that is memory too, and what the tables put behind it. */
+#define VTD_IOVA        0x02400000ULL
+#define VTD_BEHIND      0x03000000ULL
+
+static void vtd_map(QTestState *q, uint64_t iova, uint64_t to)
+{
+    qtest_writeq(q, VTD_TABLES + 0x3000 + iova / VTD_PAGE * 8,
+                 to == UINT64_MAX ? 0 : to | 0x83);
+}
+
+static void vtd_flush(QTestState *q)
+{
+    qtest_writeq(q, VTD + VTD_CCMD, 1ULL << 63 | 1ULL << 61);
+    qtest_writeq(q, VTD + VTD_IOTLB, 1ULL << 63 | 1ULL << 60);
+}
+
+static void vtd_translate(QTestState *q, bool on)
+{
+    uint64_t a;
+
+    if (on) {
+        qtest_memset(q, VTD_TABLES, 0, 0x4000);
+        /* Root: bus 1; context: function 0, 39 bits; level 3, level 2. */
+        qtest_writeq(q, VTD_TABLES + 16, (VTD_TABLES + 0x1000) | 1);
+        qtest_writeq(q, VTD_TABLES + 0x1000, (VTD_TABLES + 0x2000) | 1);
+        qtest_writeq(q, VTD_TABLES + 0x1008, 1 << 8 | 1);
+        qtest_writeq(q, VTD_TABLES + 0x2000, (VTD_TABLES + 0x3000) | 3);
+        for (a = 0; a < 64 << 20; a += VTD_PAGE) {
+            vtd_map(q, a, a);
+        }
+        qtest_writeq(q, VTD + VTD_RTADDR, VTD_TABLES);
+        qtest_writel(q, VTD + VTD_GCMD, 1u << 30);
+        vtd_flush(q);
+    }
+    qtest_writel(q, VTD + VTD_GCMD, on ? 1u << 31 : 0);
+    g_assert_cmphex(qtest_readl(q, VTD + VTD_GSTS) >> 31, ==, on);
+}
+
+/*
+ * From fresh queue pairs, since buffers are fetched ahead, into a buffer at
+ * VTD_IOVA: where did it go?
+ */
+static void vtd_send(Bed *b, uint32_t seed, uint64_t to)
+{
+    static const uint64_t places[] = { VTD_IOVA, VTD_BEHIND };
+    unsigned i;
+
+    struct opi_rxd d = {
+        .addr = cpu_to_le64(VTD_IOVA), .len = cpu_to_le32(2048)
+    };
+    Qp *q = &b->host->qps[0];
+
+    traffic_start(b->host, b->dpu);
+    for (i = 0; i < ARRAY_SIZE(places); i++) {
+        qtest_memset(b->hostq, places[i], 0, 128);
+    }
+    mem_write(b->host, q->rq, &d, sizeof(d));
+    frame_fill(frame, 100, seed);
+    qp_send(b->dpu, 0, 1, frame, 100, 1);
+    qp_wait_sent(b->dpu, 0);
+    for (i = 0; i < ARRAY_SIZE(places); i++) {
+        qtest_memread(b->hostq, places[i], got, 128);
+        if (places[i] == to) {
+            g_assert_true(frame_ok(got, 100, seed));
+        } else {
+            g_assert_true(buffer_is_zero(got, 100));
+        }
+    }
+}
+
+static void test_iommu(void)
+{
+    Bed *b = bed_new(BED_FAKE | BED_IOMMU, NULL);
+
+    /* Switched off: the card knows the memory by heart. */
+    traffic_start(b->host, b->dpu);
+    pass(b->dpu, 1, b->host, 0, 64, 1);
+    pass(b->host, 0, b->dpu, 1, 1000, 3);
+    vtd_send(b, 1, VTD_IOVA);
+
+    /* Switched on: each address is what the tables make of it. */
+    traffic_start(b->host, b->dpu);
+    pass(b->dpu, 1, b->host, 0, 64, 1);
+    vtd_translate(b->hostq, true);
+    vtd_map(b->hostq, VTD_IOVA, VTD_BEHIND);
+    vtd_send(b, 2, VTD_BEHIND);
+    pass(b->host, 0, b->dpu, 1, 1000, 3);
+    /* Taken out of them: not a byte more. */
+    vtd_map(b->hostq, VTD_IOVA, UINT64_MAX);
+    vtd_flush(b->hostq);
+    vtd_send(b, 3, 0);
+    expect_error(b->host, OPI_QP_ERR_DMA);
+    /* What the card sends from is translated too. */
+    vtd_map(b->hostq, VTD_IOVA, VTD_BEHIND);
+    vtd_flush(b->hostq);
+    traffic_start(b->host, b->dpu);
+    frame_fill(frame, 80, 4);
+    qtest_memwrite(b->hostq, VTD_BEHIND, frame, 80);
+    qp_post_txd(b->host, 0, &(struct opi_txd) {
+        .addr = cpu_to_le64(VTD_IOVA),
+        .len = cpu_to_le32(80),
+        .flags = cpu_to_le16(OPI_TXD_F_SOP | OPI_TXD_F_EOP),
+        .nsegs = 1,
+    });
+    qp_kick(b->host, 0);
+    g_assert_cmpint(qp_recv(b->dpu, 0, got, sizeof(got), NULL, 20000), ==, 80);
+    g_assert_true(frame_ok(got, 80, 4));
+
+    /* And off again. */
+    vtd_translate(b->hostq, false);
+    traffic_start(b->host, b->dpu);
+    pass(b->dpu, 1, b->host, 0, 64, 1);
+    vtd_send(b, 5, VTD_IOVA);
+    bed_free(b);
+}
+
 static void test_sriov(void)
 {
     Bed *b = bed_new(0, NULL);
@@ -2007,6 +2135,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/power/flr", test_flr);
     qtest_add_func("opi/power/host", test_host_reset);
     qtest_add_func("opi/power/bus-master", test_bus_master);
+    qtest_add_func("opi/iommu", test_iommu);
     qtest_add_func("opi/sriov", test_sriov);
     qtest_add_func("opi/fault/aq", test_fault_aq);
     qtest_add_func("opi/fault/queues", test_fault_queues);

@@ -1024,6 +1024,9 @@ static QTestState *bed_host(Bed *b, unsigned what, const char *opts)
     g_string_printf(args, "-M q35 -m 64 -nodefaults -no-shutdown "
                     "-chardev socket,id=link0,path=%s,server=on,wait=off ",
                     b->link);
+    if (what & BED_IOMMU) {
+        g_string_append(args, "-device intel-iommu ");
+    }
     if (what & BED_WIRE) {
         g_string_append_printf(args, "-netdev dgram,id=up0,local.type=unix,"
                                "local.path=%s/card,remote.type=unix,"

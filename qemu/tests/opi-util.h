@@ -196,6 +196,7 @@ enum {
     BED_WIRE = 1,                       /* the uplink has a wire */
     BED_FAKE = 2,                       /* the test is the DPU's QEMU */
     BED_DPU = 4,                        /* a second QEMU is */
+    BED_IOMMU = 8,                      /* the host has one, switched off */
 };
 
 Bed *bed_new(unsigned what, const char *card_opts);

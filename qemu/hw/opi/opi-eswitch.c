@@ -198,6 +198,7 @@ OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
 
     if (len < OPI_FRAME_MIN || len > OPI_FRAME_MAX || !opi_offload_fits(f) ||
         (wire && opi_eswitch_size(f) > OPI_MTU_MAX + OPI_MTU_EXTRA)) {
+        trace_opi_tx_bad(fn->role, p->id, len, f->meta.gso_type);
         end->tx_bad++;
         return OPI_SEND_DONE;
     }
@@ -219,6 +220,7 @@ OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
         end->tx_bytes += len;
         break;
     case OPI_SEND_BAD:
+        trace_opi_tx_bad(fn->role, p->id, len, f->meta.gso_type);
         end->tx_bad++;
         break;
     case OPI_SEND_DOWN:
@@ -245,6 +247,10 @@ void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len)
         p->rep.rx_down++;
         return;
     }
+    /*
+     * It has no metadata, so nothing needs the bounce buffer: a backend may
+     * answer while a frame is on its way out of there.
+     */
     opi_frame_init(&f, c, NULL);
     f.len = len;
     f.npieces = 1;

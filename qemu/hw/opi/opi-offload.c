@@ -268,6 +268,7 @@ bool opi_cut_start(OpiCut *cut, OpiFrame *f, uint32_t accepts, uint32_t first)
     cut->payload = payload;
     cut->gso_size = f->meta.gso_size;
 
+    trace_opi_cut(f->len, cut->n, first);
     f->meta.gso_type = 0;
     f->meta.gso_size = 0;
     f->meta.hdr_len = 0;

@@ -259,6 +259,7 @@ void opi_qp_notify_late(OpiCard *c)
         }
         /* Not if the driver has seen them, or looks by itself. */
         if (head != qp->cq_tail && (int32_t)(cq_arm - qp->cq_tail) >= 0) {
+            trace_opi_qp_late(qp->fn->role, qp->id);
             opi_qp_notify(qp);
         }
     }

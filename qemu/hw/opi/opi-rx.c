@@ -72,6 +72,7 @@ uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg)
     if ((flags & OPI_RX_F_PROMISC) && !opi_fn_trusted(fn)) {
         return OPI_ST_EPERM;
     }
+    trace_opi_rx_set(fn->role, p->id, flags, n);
     rx->flags = flags;
     rx->n_macs = n;
     memcpy(rx->macs, cfg->macs, sizeof(rx->macs));
@@ -97,6 +98,7 @@ uint16_t opi_rss_set(OpiFn *fn, const struct opi_rss_config *cfg)
             return OPI_ST_EINVAL;
         }
     }
+    trace_opi_rss_set(fn->role, types, size);
     rss->types = types;
     rss->size = size;
     for (i = 0; i < OPI_RSS_TABLE_MAX; i++) {
