@@ -104,7 +104,7 @@ spelling() {
 	local list
 
 	mapfile -t list < <(files)
-	inroot codespell --ignore-words-list=ser,te,ans,nd,parm "${list[@]}"
+	inroot codespell --ignore-words-list=ser,te,ans,nd,parm,xdpf "${list[@]}"
 }
 
 documents() {
