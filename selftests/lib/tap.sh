@@ -123,6 +123,8 @@ case_err()
 
 run_case()
 (
+	# Job control made the process group of the case; it needs none in it.
+	set +m
 	CASE=$1
 	CASE_DEFERRED=()
 	trap case_end EXIT
