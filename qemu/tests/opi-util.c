@@ -436,6 +436,14 @@ void reg_write(Side *s, uint32_t reg, uint32_t val)
     }
 }
 
+/* Answer the card's pings, however much a test has to do. */
+static void side_pump(Side *s)
+{
+    if (s->soc) {
+        fake_pump(s->soc, 0, NULL);
+    }
+}
+
 /* Between two looks: let the QEMUs work, and answer the card's pings. */
 static void side_idle(Side *s, int64_t end)
 {
@@ -836,6 +844,7 @@ void qp_send_meta(Side *s, unsigned id, const struct opi_txd *meta,
     /* A place for frames that the next reset takes back. */
     uint64_t at = OPI_TEST_RAM + OPI_TEST_RAM_SIZE - (128 << 10) * (id + 1);
 
+    side_pump(s);
     qp_wait_sent(s, id);
     mem_write(s, at, frame, len);
     for (i = 0; i < nsegs; i++) {
@@ -895,6 +904,7 @@ size_t qp_recv_meta(Side *s, unsigned id, void *buf, size_t size,
     size_t len = 0;
     unsigned n = 0, nbufs = 1;
 
+    side_pump(s);
     while (n < nbufs) {
         uint64_t addr = q->cq + (q->cq_head & (ring - 1)) *
                         sizeof(struct opi_cqe);
