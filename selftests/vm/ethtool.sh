@@ -16,8 +16,6 @@ CASES="
 	standard_counters_are_those_of_the_card
 	registers_can_be_dumped
 	the_health_of_sending_can_be_diagnosed
-	queues_can_be_made_anew_by_hand
-	a_queue_that_does_not_send_is_reported_and_recovers
 "
 
 before_case() { net_up; }
@@ -64,7 +62,7 @@ registers_can_be_dumped()
 	for vm_if in "host $HIF" "dpu $P0"; do
 		on "${vm_if% *}" ethtool -d "${vm_if#* }" hex on </dev/null >"$CASE_DIR/regs"
 		# "OPI1", version 1.0
-		expect_match "magic" "$(cat "$CASE_DIR/regs")" '0x0000: +4f 50 49 31 00 00 01 00'
+		expect_match "magic" "$(cat "$CASE_DIR/regs")" '0x0000:[[:space:]]+4f 50 49 31 00 00 01 00'
 		expect_eq "bytes" "$(on_sh "${vm_if% *}" 'ethtool -d $1 raw on | wc -c' "${vm_if#* }")" 544
 	done
 }
@@ -83,38 +81,6 @@ the_health_of_sending_can_be_diagnosed()
 			"$CASE_DIR/json" >/dev/null || fail "$(cat "$CASE_DIR/json")"
 		expect_eq "state" "$(health_field "$vm" tx state)" healthy
 	done
-}
-
-queues_can_be_made_anew_by_hand()
-{
-	local vm i
-
-	start_stream host dpu "$DPU_IP" 6
-	for vm in host dpu host dpu; do
-		for ((i = 0; i < $(times 3); i++)); do
-			on_sh "$vm" 'devlink health recover pci/$1 reporter tx' "$(pci_of "$vm")"
-		done
-	done
-	end_stream "$STREAM_PORT"
-	[ "$(estat host "$HIF" qp0_restarts)" -ge 3 ]
-	ping_works dpu "$HOST_IP"
-}
-
-# The card does not hear doorbells of the host, until the queue is made anew.
-a_queue_that_does_not_send_is_reported_and_recovers()
-{
-	local errors
-
-	tb fault | grep -q '^db-drop ' || { note "the card has no such fault"; return 0; }
-	expect_log host 'does not send|NETDEV WATCHDOG|transmit queue'
-	errors=$(health_field host tx error_count)
-	defer "tb fault db-drop 0"
-	tb fault db-drop 1
-	bg flood host ping -q -f -c 5000 "$DPU_IP"
-	await host 30 "[ \$(devlink -j health show pci/$(pci_of host) reporter tx | jq -r '.health[][].error_count') -gt $errors ]"
-	tb fault db-drop 0
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
-	expect_eq "state" "$(health_field host tx state)" healthy
 }
 
 run_cases "$@"
