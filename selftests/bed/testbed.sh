@@ -86,7 +86,8 @@ an_up_that_is_killed_leaves_nothing()
 		env --default-signal=INT setsid "$OPI_TOP/qemu/testbed" --name "$OPI_BED" up >"$CASE_DIR/up" 2>&1 &
 		pid=$!
 		wait_for 20 has_process "$OPI_BED-dpu"
-		kill -"$sig" -- "-$pid"
+		# Not the builtin, which takes the group of a job for that of the shell.
+		env kill -"$sig" -- "-$pid"
 		nothing_left "$OPI_BED"
 	done
 }
