@@ -157,7 +157,7 @@ wrong_numbers_and_sizes_are_refused()
 
 representors_refuse_what_is_shared()
 {
-	refused 'uplink' dpu ethtool -G "$REP" rx 1024
+	refused 'uplink' dpu ethtool -G "$REP" rx 2048
 	refused 'uplink' dpu ethtool -C "$REP" rx-usecs 10
 	refused 'not supported' dpu ethtool -L "$REP" combined 1
 	refused 'not supported' dpu ethtool -X "$REP" equal 1
