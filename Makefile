@@ -28,7 +28,7 @@ check: debug-kernel	## all tests on the stock kernel, a smoke set on the debug k
 check-full: debug-kernel	## all tests on both kernels
 	selftests/run.sh check-full
 
-soak: debug-kernel	## the same in great numbers; goes on where it was stopped
+soak: debug-kernel	## what has a count, in great numbers; goes on where it was stopped
 	selftests/run.sh soak
 
 bench: all		## measure the card beside others (hours, on an idle machine)

@@ -6,8 +6,9 @@
 #	run.sh check		the static tests, everything on the stock kernel,
 #				a smoke set on the debug kernel
 #	run.sh check-full	everything on both kernels
-#	run.sh soak		check-full with OPI_SCALE raised (100 unless set); an
-#				interrupted run goes on where it stopped
+#	run.sh soak		on both kernels, the cases that have a count, with
+#				OPI_SCALE raised (100 unless set); an interrupted run
+#				goes on where it stopped
 #	run.sh [-k stock|debug] TEST[:CASE,CASE...]...
 #				these tests, as netdev or vm/netdev:ping_both_ways
 #	run.sh -l		list tests and cases
@@ -18,7 +19,8 @@
 #
 # Tests stand in static/ and opitool/ (no virtual machine), vm/ (they share a
 # test bed, one boot per kernel) and bed/ (each makes its own).  A test says in a comment
-# "timeout: SECONDS" how long it may take on the stock kernel at scale 1.
+# "timeout: SECONDS" how long it may take on the stock kernel at scale 1, and
+# "soak: CASE CASE..." (or "soak: all") which of its cases OPI_SCALE lengthens.
 #
 # A tier runs as several chains at once, since most tests wait most of the time:
 # where all of vm/ runs on a kernel it gets two beds and two chains, and one chain does
@@ -49,12 +51,30 @@ tests_in()
 	done | sort -k1,1n -k2 | cut -d' ' -f2
 }
 
+# Those of a directory that the tier runs: a soak only what is longer in it.
+tier_tests()
+{
+	local t cases
+
+	for t in $(tests_in "$1"); do
+		if [ "$tier" = soak ]; then
+			cases=$(sed -n 's/^# soak: //p' "$here/$t.sh" | tr -s ' \n' ',')
+			case $cases in
+			'') continue ;;
+			all,) ;;
+			*) t+=:${cases%,} ;;
+			esac
+		fi
+		printf '%s\n' "$t"
+	done
+}
+
 timeout_of()
 {
 	local t factor=$slow
 
 	[ "$2" != debug ] || factor=$((factor * 5))
-	t=$(sed -n 's/^# timeout: //p' "$here/$1.sh")
+	t=$(sed -n 's/^# timeout: //p' "$here/${1%%:*}.sh")
 	echo $((${t:-120} * factor * OPI_SCALE))
 }
 
@@ -277,7 +297,7 @@ half()
 vm_chain()
 {
 	local all
-	mapfile -t all < <(tests_in vm | grep -v -e vm/up -e vm/clean)
+	mapfile -t all < <(tier_tests vm | grep -v -e vm/up -e vm/clean)
 
 	# What the smoke test does, others do at length.
 	if [ "$tier" = check ]; then
@@ -296,11 +316,11 @@ other_chain()
 {
 	local k
 
-	run_tests host $(tests_in static) $(tests_in opitool)
+	run_tests host $(tier_tests static) $(tier_tests opitool)
 	for k in $kernels; do
 		case $tier,$k in
 		check,debug) run_kernel debug $smoke ;;
-		*) run_kernel "$k" $(tests_in bed) ;;
+		*) run_kernel "$k" $(tier_tests bed) ;;
 		esac
 	done
 }

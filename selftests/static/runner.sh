@@ -19,6 +19,8 @@ CASES="
 	what_a_case_prints_is_no_result
 	a_failure_shows_what_the_test_said
 	a_soak_goes_on_where_it_stopped
+	a_soak_runs_what_is_longer_in_it
+	what_has_a_count_is_soaked
 	a_failing_command_ends_a_case
 "
 
@@ -167,8 +169,8 @@ a_failure_shows_what_the_test_said()
 # A test that fails is done again, one that passed is not.
 a_soak_goes_on_where_it_stopped()
 {
-	make_test one <<<"echo x >>'$CASE_DIR/one'"
-	make_test two <<<"[ -e '$CASE_DIR/good' ]"
+	make_test one < <(printf '# soak: all\n%s\n' "echo x >>'$CASE_DIR/one'")
+	make_test two < <(printf '# soak: all\n%s\n' "[ -e '$CASE_DIR/good' ]")
 	result 1 '1 passed, 1 failed' -k stock soak
 	grep -q 'scale 100' "$CASE_DIR/out"
 	cp "$CASE_DIR/out" "$CASE_DIR/first"
@@ -181,6 +183,35 @@ a_soak_goes_on_where_it_stopped()
 }
 
 # The library's own: errexit holds in cases, functions and substitutions.
+a_soak_runs_what_is_longer_in_it()
+{
+	make_test none <<<false
+	make_cases some <<-'T'
+	# soak: b
+	# soak: c
+	CASES="a b c d"
+	a() { false; }; b() { true; }; c() { true; }; d() { false; }
+	run_cases "$@"
+	T
+	result 0 '2 passed, 0 failed' -k stock soak
+}
+
+# A count that no soak raises, and a name that is none.
+what_has_a_count_is_soaked()
+{
+	local t c
+
+	for t in $("$OPI_TOP/selftests/run.sh" -l | grep -v -e "^ " -e static/runner); do
+		t=$OPI_TOP/selftests/$t.sh
+		if grep -q -e '$(times ' -e 'OPI_SCALE=' "$t"; then
+			grep -q '^# soak: ' "$t" || fail "$t has a count and no soak"
+		fi
+		for c in $(sed -n 's/^# soak: //p' "$t"); do
+			[ "$c" = all ] || grep -qx "	$c" "$t" || fail "$t: no case $c"
+		done
+	done
+}
+
 a_failing_command_ends_a_case()
 {
 	make_cases t <<-'T'

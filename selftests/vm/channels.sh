@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 600
+# soak: channels_change_under_traffic
 # order: 35
 #
 # Queue pairs: how many, how large, which of them gets a frame and how long its

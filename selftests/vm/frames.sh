@@ -1,6 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
+# soak: every_length_from_host_to_dpu every_length_from_dpu_to_host
+# soak: jumbo_frames_from_host_to_dpu jumbo_frames_from_dpu_to_host
+# soak: many_frames_from_host_to_dpu many_frames_from_dpu_to_host both_ways_at_once
+# soak: a_burst_is_delivered_or_counted
 # order: 32
 #
 # Frames of which every byte is known, through packet sockets, both ways: odd

@@ -1,6 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# soak: the_dpu_reloads_while_the_host_sends the_host_reloads_while_the_dpu_sends
+# soak: both_reload_at_once the_host_function_is_reset_while_both_send
+# soak: the_dpu_function_is_reset_while_both_send
+# soak: the_host_unbinds_and_binds_while_the_dpu_sends
+# soak: the_host_function_is_removed_and_found_again
 # order: 40
 #
 # The driver goes and comes on either side while the other sends, functions are

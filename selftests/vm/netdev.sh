@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# soak: a_file_arrives_unchanged_both_ways ping_flood_loses_nothing down_and_up_many_times
 # order: 30
 #
 # The netdevs carry traffic: between host and DPU, and through a bridge on the

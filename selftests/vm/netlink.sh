@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
+# soak: peer_events_come_in_order_with_their_numbers
 # order: 25
 #
 # The generic netlink family as programs use it: both sides tell the same story,

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# soak: many_changes_end_in_the_last_one
 # order: 34
 #
 # The host receives what is for it and what it has asked for; the card keeps the

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# soak: both_suspend_many_times
 # order: 46
 #
 # The devices of either machine are suspended and resumed: traffic comes back,

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 500
+# soak: programs_come_and_go_under_traffic
 # order: 36
 #
 # XDP on the host's netdev: programs that drop, pass, change, answer and redirect
