@@ -395,7 +395,7 @@ static bool cmd_byte_used(uint16_t opcode, unsigned off)
         { OPI_CMD_IDENTIFY, false, true },
         { OPI_CMD_EQ_CREATE, true, false, 20 },
         { OPI_CMD_EQ_DESTROY, true },
-        { OPI_CMD_QP_CREATE, true, false, 38 },
+        { OPI_CMD_QP_CREATE, true, false, 40 },
         { OPI_CMD_QP_DESTROY, true },
         { OPI_CMD_QP_QUERY, true, true },
         { OPI_CMD_RSS_SET, false, true },
@@ -406,10 +406,20 @@ static bool cmd_byte_used(uint16_t opcode, unsigned off)
         { OPI_CMD_PORT_SET_MTU, true, false, 4 },
         { OPI_CMD_PORT_SET_MAC, true, false, 6 },
         { OPI_CMD_PORT_SET_RX, true, true },
+        { OPI_CMD_PORT_SET_POLICE, true, false, 16 },
         { OPI_CMD_FUNC_LIST, false, true, 4 },
         { OPI_CMD_FUNC_GET, true, true },
+        { OPI_CMD_FUNC_CREATE, false, false, 12 },
+        { OPI_CMD_FUNC_DESTROY, true },
+        { OPI_CMD_FUNC_SET, true, false, 20 },
+        { OPI_CMD_FUNC_EXPOSE, true },
+        { OPI_CMD_FUNC_WITHDRAW, true },
+        { OPI_CMD_FUNC_ATTACH, true, false, 1 },
         { OPI_CMD_BOOT_SET, false, false, 4 },
         { OPI_CMD_MODE_SET, false, false, 1 },
+        { OPI_CMD_RATE_CREATE, true },
+        { OPI_CMD_RATE_DESTROY, true },
+        { OPI_CMD_RATE_SET, true, false, 24 },
     };
     unsigned i;
 
@@ -426,10 +436,13 @@ static bool cmd_byte_used(uint16_t opcode, unsigned off)
         if (off >= 20 && off < 24) {
             return cmds[i].target;
         }
-        /* Gaps: rsvd0 of three commands. */
+        /* Gaps: rsvd0 of some commands. */
         if ((opcode == OPI_CMD_EQ_CREATE && off == 41) ||
             (opcode == OPI_CMD_QP_CREATE && off == 59) ||
-            (opcode == OPI_CMD_BOOT_SET && off == 25)) {
+            (opcode == OPI_CMD_BOOT_SET && off == 25) ||
+            (opcode == OPI_CMD_FUNC_CREATE && (off == 30 || off == 31)) ||
+            (opcode == OPI_CMD_PORT_SET_POLICE && (off == 26 || off == 27)) ||
+            (opcode == OPI_CMD_RATE_SET && off == 27)) {
             return false;
         }
         return off >= 24 && off < 24 + cmds[i].params;
@@ -611,7 +624,8 @@ static void test_ports(void)
     g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_FUNC_GET, 1, &fi, sizeof(fi)), ==,
                     OPI_ST_OK);
     g_assert_cmpint(fi.state, ==, OPI_FUNC_ATTACHED);
-    g_assert_cmpint(le16_to_cpu(fi.flags), ==, OPI_FUNC_F_TRUST);
+    g_assert_cmpint(le16_to_cpu(fi.flags), ==,
+                    OPI_FUNC_F_TRUST | OPI_FUNC_F_EXPOSE);
     g_assert_cmphex(le16_to_cpu(fi.host_bdf), ==, 0x100);
     g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_FUNC_GET, 7, &fi, sizeof(fi)), ==,
                     OPI_ST_ENOENT);

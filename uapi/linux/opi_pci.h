@@ -126,6 +126,9 @@ enum opi_peer_state {
 #define OPI_CAP_RSS			(1ULL << 5)	/* RSS_SET; several receiving queue pairs */
 #define OPI_CAP_RX_FILTER		(1ULL << 6)	/* PORT_SET_RX */
 #define OPI_CAP_COALESCE		(1ULL << 7)	/* cq_usecs has an effect */
+#define OPI_CAP_SF			(1ULL << 8)	/* FUNC_CREATE, FUNC_ATTACH, u.qp.port */
+#define OPI_CAP_RATE			(1ULL << 9)	/* RATE_* */
+#define OPI_CAP_POLICE			(1ULL << 10)	/* PORT_SET_POLICE */
 
 /* Reasons of OPI_DEV_STATUS_FATAL. */
 enum opi_health {
@@ -203,10 +206,20 @@ enum opi_status {
 	X(PORT_SET_MTU,		0x0034,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
 	X(PORT_SET_MAC,		0x0035,	OPI_TR,   OPI_TR,   OPI_TRI)	\
 	X(PORT_SET_RX,		0x0036,	OPI_TRI,  OPI_TRI,  OPI_TRI)	\
+	X(PORT_SET_POLICE,	0x0037,	OPI_NONE, OPI_NONE, OPI_TRI)	\
 	X(FUNC_LIST,		0x0040,	OPI_TR,   OPI_NONE, OPI_TRI)	\
 	X(FUNC_GET,		0x0041,	OPI_TR,   OPI_TR,   OPI_TRI)	\
+	X(FUNC_CREATE,		0x0042,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(FUNC_DESTROY,		0x0043,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(FUNC_SET,		0x0044,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(FUNC_EXPOSE,		0x0045,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(FUNC_WITHDRAW,	0x0046,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(FUNC_ATTACH,		0x0047,	OPI_TR,   OPI_NONE, OPI_NONE)	\
 	X(BOOT_SET,		0x0050,	OPI_NONE, OPI_NONE, OPI_TRI)	\
-	X(MODE_SET,		0x0051,	OPI_NONE, OPI_NONE, OPI_TRI)
+	X(MODE_SET,		0x0051,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(RATE_CREATE,		0x0060,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(RATE_DESTROY,		0x0061,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(RATE_SET,		0x0062,	OPI_NONE, OPI_NONE, OPI_TRI)
 
 enum opi_opcode {
 #define OPI_X(name, code, pf, vf, dpu)	OPI_CMD_##name = (code),
@@ -222,7 +235,7 @@ enum opi_opcode {
  *		command context; returned unread
  * @buf:	bus address of the data buffer, one contiguous range; 0: none
  * @buf_len:	its length in bytes, at most OPI_CMD_BUF_MAX
- * @target:	what the command is about: queue, port or function id
+ * @target:	what the command is about: queue, port, function or rate node id
  * @u:		parameters; what a command does not use is zero
  */
 struct opi_cmd {
@@ -252,13 +265,13 @@ struct opi_cmd {
 			__u8	cq_order;
 			__u8	rsvd0;
 			__le16	eq;		/* event queue of its notifications */
-			__u8	rsvd1[2];
+			__le16	port;		/* that it serves; 0: the function's own */
 		} qp;
 		struct {			/* PORT_LIST, FUNC_LIST */
 			__le32	start;		/* first id of interest */
 			__u8	rsvd[36];
 		} list;
-		struct {			/* PORT_SET_STATE, target: port */
+		struct {			/* PORT_SET_STATE: port, FUNC_ATTACH: function */
 			__u8	up;		/* 0 or 1 */
 			__u8	rsvd[39];
 		} state;
@@ -280,6 +293,43 @@ struct opi_cmd {
 			__u8	mode;		/* enum opi_mode */
 			__u8	rsvd[39];
 		} mode;
+		struct {			/* FUNC_CREATE */
+			__u8	type;		/* OPI_PORT_SF */
+			__u8	fclass;		/* enum opi_func_class */
+			__le16	controller;	/* 1: the host */
+			__le16	pf;		/* on whose bus it will be */
+			__u8	rsvd0[2];
+			__le32	sf;		/* SF number */
+			__u8	rsvd1[28];
+		} create;
+		struct {			/* FUNC_SET, target: function */
+			__le32	mask;		/* OPI_FUNC_SET_*: fields that count */
+			__le16	flags;		/* OPI_FUNC_F_TRUST, MIGRATABLE */
+			__u8	mac[6];
+			__le16	vlan;		/* 0: none */
+			__le16	max_qps;
+			__le16	max_eqs;
+			__le16	max_vfs;
+			__u8	rsvd[20];
+		} func;
+		struct {			/* PORT_SET_POLICE, target: port */
+			__u8	kind;		/* enum opi_police_kind */
+			__u8	unit;		/* enum opi_police_unit */
+			__u8	rsvd0[2];
+			__le32	burst;		/* units that pass at once */
+			__le64	rate;		/* units a second; 0: no limit */
+			__u8	rsvd1[24];
+		} police;
+		struct {			/* RATE_SET, target: port or node */
+			__u8	kind;		/* enum opi_rate_kind */
+			__u8	tx_priority;	/* 0 to OPI_RATE_PRIORITY_MAX */
+			__u8	tx_weight;	/* 1 to OPI_RATE_WEIGHT_MAX */
+			__u8	rsvd0;
+			__le32	parent;		/* node; 0: none */
+			__le64	tx_max;		/* bytes a second; 0: no limit */
+			__le64	tx_share;	/* bytes a second */
+			__u8	rsvd1[16];
+		} rate;
 	} u;
 };
 
@@ -319,7 +369,10 @@ struct opi_identify {
 	char	fw_version[32];
 	__le32	port;			/* this function's port; DPU: the first uplink */
 	__le32	max_mtu;
-	__u8	rsvd1[32];
+	__le32	total_sfs;		/* SFs that there can be; VF: 0 */
+	__le32	total_vfs;		/* that the PF has; host: that it may enable */
+	__le32	rate_nodes;		/* DPU: ids 1..n; host: 0 */
+	__u8	rsvd1[20];
 };
 
 /* PORT_LIST, FUNC_LIST fill an array of __le32 ids in rising order; result: how many. */
@@ -368,7 +421,10 @@ struct opi_port_stats {
 	__le64	tx_bad;			/* runts, giants */
 	__le64	tx_down;		/* sent while the port was down */
 	__le64	rx_filtered;		/* the receiver's filter did not want it */
-	__u8	rsvd[48];
+	__le64	rx_policed;		/* DPU side: more than PORT_SET_POLICE lets pass */
+	__le64	tx_spoofed;		/* function: source is not its MAC address */
+	__le64	tx_vlan;		/* function with a port VLAN: sent with a tag */
+	__u8	rsvd[24];
 };
 
 /* PORT_SET_RX takes this: what the asking side's end of a port receives. */
@@ -417,7 +473,7 @@ struct opi_rss_config {
 struct opi_func_info {
 	__le32	func_id;
 	__le32	port;
-	__u8	type;			/* enum opi_port_type */
+	__u8	type;			/* enum opi_port_type: PF, VF, SF */
 	__u8	state;			/* enum opi_func_state */
 	__le16	flags;			/* OPI_FUNC_F_* */
 	__le16	controller;
@@ -426,16 +482,70 @@ struct opi_func_info {
 	__le16	host_bdf;		/* bus << 8 | devfn as the host numbers it */
 	__le32	sf;
 	__u8	mac[6];
-	__u8	rsvd[34];
+	__le16	max_qps;		/* queue pairs that it can have */
+	__le16	max_eqs;		/* event queues = vectors; SF: 0, those of its PF */
+	__le16	vlan;			/* port VLAN, 0: none */
+	__le16	max_vfs;		/* PF: VFs that the host may enable */
+	__le16	num_vfs;		/* PF: VFs that the host has enabled */
+	__u8	fclass;			/* enum opi_func_class */
+	__u8	rsvd[23];
 };
 
 enum opi_func_state {
 	OPI_FUNC_HIDDEN		= 0,	/* made, the host sees nothing */
-	OPI_FUNC_EXPOSED	= 1,	/* on the host's bus */
-	OPI_FUNC_ATTACHED	= 2,	/* a host driver has enabled its admin queue */
+	OPI_FUNC_EXPOSED	= 1,	/* the host can use it */
+	OPI_FUNC_ATTACHED	= 2,	/* a host driver does */
+	OPI_FUNC_GONE		= 3,	/* in events only: destroyed */
 };
 
-#define OPI_FUNC_F_TRUST		0x0001	/* may change its MAC, be promiscuous */
+enum opi_func_class {
+	OPI_CLASS_NET		= 1,	/* a port and queue pairs of this interface */
+};
+
+#define OPI_FUNC_F_TRUST		0x0001	/* any source MAC, promiscuous, MAC change */
+#define OPI_FUNC_F_MIGRATABLE		0x0002	/* VF: its state may be moved */
+#define OPI_FUNC_F_EXPOSE		0x0004	/* the DPU lets the host have it */
+
+/* Fields of FUNC_SET. */
+#define OPI_FUNC_SET_TRUST		0x00000001
+#define OPI_FUNC_SET_MIGRATABLE		0x00000002
+#define OPI_FUNC_SET_MAC		0x00000004
+#define OPI_FUNC_SET_VLAN		0x00000008
+#define OPI_FUNC_SET_MAX_QPS		0x00000010
+#define OPI_FUNC_SET_MAX_EQS		0x00000020
+#define OPI_FUNC_SET_MAX_VFS		0x00000040
+
+#define OPI_VLAN_MAX			4094
+
+/* What has happened to a function: value of OPI_EV_FUNC. */
+enum opi_func_change {
+	OPI_CHANGE_CREATED	= 1,
+	OPI_CHANGE_SET		= 2,	/* FUNC_SET or PORT_SET_MAC */
+	OPI_CHANGE_EXPOSED	= 3,
+	OPI_CHANGE_WITHDRAWN	= 4,
+	OPI_CHANGE_DESTROYED	= 5,
+	OPI_CHANGE_ATTACHED	= 6,
+	OPI_CHANGE_DETACHED	= 7,
+	OPI_CHANGE_NUM_VFS	= 8,	/* PF: the host has enabled or disabled VFs */
+};
+
+enum opi_police_kind {
+	OPI_POLICE_PORT		= 1,	/* all that comes through the port */
+	OPI_POLICE_SLOW		= 2,	/* what of it goes to the DPU */
+};
+
+enum opi_police_unit {
+	OPI_POLICE_BYTES	= 1,
+	OPI_POLICE_FRAMES	= 2,
+};
+
+enum opi_rate_kind {
+	OPI_RATE_LEAF		= 1,	/* target: a function's port */
+	OPI_RATE_NODE		= 2,	/* target: a node */
+};
+
+#define OPI_RATE_PRIORITY_MAX		7
+#define OPI_RATE_WEIGHT_MAX		100
 
 /* QP_QUERY fills this. */
 struct opi_qp_info {
@@ -636,7 +746,7 @@ struct opi_eqe {
 #define OPI_EV_PEER			4	/* sub: enum opi_peer_state; value: generation */
 #define OPI_EV_BOOT			5	/* sub: OS_STATUS; value: generation */
 #define OPI_EV_MODE			6	/* sub: enum opi_mode */
-#define OPI_EV_FUNC			7	/* func_id; sub: enum opi_func_state */
+#define OPI_EV_FUNC			7	/* func_id; sub: state, value: enum opi_func_change */
 #define OPI_EV_HOST_RESET		8	/* DPU side: PERST# of the host */
 #define OPI_EV_LOST			9	/* value: how many found no room */
 

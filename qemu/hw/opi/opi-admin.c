@@ -91,6 +91,15 @@ static unsigned opi_admin_uses(uint16_t opcode)
     case OPI_CMD_PORT_SET_STATE:
     case OPI_CMD_PORT_SET_MTU:
     case OPI_CMD_PORT_SET_MAC:
+    case OPI_CMD_PORT_SET_POLICE:
+    case OPI_CMD_FUNC_DESTROY:
+    case OPI_CMD_FUNC_SET:
+    case OPI_CMD_FUNC_EXPOSE:
+    case OPI_CMD_FUNC_WITHDRAW:
+    case OPI_CMD_FUNC_ATTACH:
+    case OPI_CMD_RATE_CREATE:
+    case OPI_CMD_RATE_DESTROY:
+    case OPI_CMD_RATE_SET:
         return USES_TARGET;
     default:
         return 0;
@@ -142,12 +151,14 @@ static void opi_admin_blank(struct opi_cmd *cmd, uint16_t opcode)
         cmd->u.qp.rq_order = 0;
         cmd->u.qp.cq_order = 0;
         cmd->u.qp.eq = 0;
+        cmd->u.qp.port = 0;
         break;
     case OPI_CMD_PORT_LIST:
     case OPI_CMD_FUNC_LIST:
         cmd->u.list.start = 0;
         break;
     case OPI_CMD_PORT_SET_STATE:
+    case OPI_CMD_FUNC_ATTACH:
         cmd->u.state.up = 0;
         break;
     case OPI_CMD_PORT_SET_MTU:
@@ -162,6 +173,36 @@ static void opi_admin_blank(struct opi_cmd *cmd, uint16_t opcode)
         break;
     case OPI_CMD_MODE_SET:
         cmd->u.mode.mode = 0;
+        break;
+    case OPI_CMD_FUNC_CREATE:
+        cmd->u.create.type = 0;
+        cmd->u.create.fclass = 0;
+        cmd->u.create.controller = 0;
+        cmd->u.create.pf = 0;
+        cmd->u.create.sf = 0;
+        break;
+    case OPI_CMD_FUNC_SET:
+        cmd->u.func.mask = 0;
+        cmd->u.func.flags = 0;
+        memset(cmd->u.func.mac, 0, sizeof(cmd->u.func.mac));
+        cmd->u.func.vlan = 0;
+        cmd->u.func.max_qps = 0;
+        cmd->u.func.max_eqs = 0;
+        cmd->u.func.max_vfs = 0;
+        break;
+    case OPI_CMD_PORT_SET_POLICE:
+        cmd->u.police.kind = 0;
+        cmd->u.police.unit = 0;
+        cmd->u.police.burst = 0;
+        cmd->u.police.rate = 0;
+        break;
+    case OPI_CMD_RATE_SET:
+        cmd->u.rate.kind = 0;
+        cmd->u.rate.tx_priority = 0;
+        cmd->u.rate.tx_weight = 0;
+        cmd->u.rate.parent = 0;
+        cmd->u.rate.tx_max = 0;
+        cmd->u.rate.tx_share = 0;
         break;
     default:
         break;
@@ -366,13 +407,17 @@ static uint16_t opi_cmd_func_get(OpiFn *fn, uint32_t id, OpiReply *r)
     i->port = cpu_to_le32(c->host.port);
     i->type = OPI_PORT_PF;
     i->state = c->func_state;
-    i->flags = cpu_to_le16(c->trusted_pf ? OPI_FUNC_F_TRUST : 0);
+    i->flags = cpu_to_le16(OPI_FUNC_F_EXPOSE |
+                           (c->trusted_pf ? OPI_FUNC_F_TRUST : 0));
     i->controller = cpu_to_le16(1);
     i->pf = cpu_to_le16(0);
     i->vf = cpu_to_le16(OPI_ID16_NONE);
     i->host_bdf = cpu_to_le16(pci_get_bdf(c->pf));
     i->sf = cpu_to_le32(OPI_ID_NONE);
     memcpy(i->mac, opi_eswitch_port(c, c->host.port)->mac, sizeof(i->mac));
+    i->max_qps = cpu_to_le16(c->max_qps);
+    i->max_eqs = cpu_to_le16(c->max_qps + 1);
+    i->fclass = OPI_CLASS_NET;
     return OPI_ST_OK;
 }
 
@@ -450,6 +495,19 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
         return opi_cmd_list(fn, cmd, opcode == OPI_CMD_PORT_LIST, r);
     case OPI_CMD_FUNC_GET:
         return opi_cmd_func_get(fn, target, r);
+    case OPI_CMD_FUNC_ATTACH:
+        /* There are no SFs. */
+        return target == fn->func_id ? OPI_ST_EINVAL : OPI_ST_ENOENT;
+    case OPI_CMD_FUNC_CREATE:
+    case OPI_CMD_FUNC_DESTROY:
+    case OPI_CMD_FUNC_SET:
+    case OPI_CMD_FUNC_EXPOSE:
+    case OPI_CMD_FUNC_WITHDRAW:
+    case OPI_CMD_RATE_CREATE:
+    case OPI_CMD_RATE_DESTROY:
+    case OPI_CMD_RATE_SET:
+        /* In the table, but this card does not do it. */
+        return OPI_ST_EOPNOTSUPP;
     case OPI_CMD_BOOT_SET:
         return opi_cmd_boot_set(fn, cmd);
     case OPI_CMD_MODE_SET:

@@ -243,8 +243,13 @@ void opi_card_update(OpiCard *c)
                  c->host.aq_status & OPI_AQ_STATUS_ENABLED ? OPI_FUNC_ATTACHED
                                                            : OPI_FUNC_EXPOSED;
     if (func_state != c->func_state) {
+        uint32_t change = func_state == OPI_FUNC_ATTACHED ?
+                          OPI_CHANGE_ATTACHED :
+                          c->func_state == OPI_FUNC_ATTACHED ?
+                          OPI_CHANGE_DETACHED : OPI_CHANGE_EXPOSED;
+
         c->func_state = func_state;
-        opi_event(&c->dpu, OPI_EV_FUNC, func_state, 0, OPI_FUNC_HOST_PF,
+        opi_event(&c->dpu, OPI_EV_FUNC, func_state, change, OPI_FUNC_HOST_PF,
                   OPI_PORT_ID_HOST_PF);
     }
     opi_card_update_carriers(&c->host);

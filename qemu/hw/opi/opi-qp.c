@@ -22,6 +22,7 @@ uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
     uint64_t cq = le64_to_cpu(cmd->u.qp.cq);
     uint64_t shadow = le64_to_cpu(cmd->u.qp.shadow);
     uint16_t eq = le16_to_cpu(cmd->u.qp.eq);
+    uint16_t port = le16_to_cpu(cmd->u.qp.port);
     const uint8_t orders[] = {
         cmd->u.qp.sq_order, cmd->u.qp.rq_order, cmd->u.qp.cq_order,
     };
@@ -46,6 +47,12 @@ uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
     if (cmd->u.qp.cq_order < cmd->u.qp.rq_order ||
         (sq | rq | cq | shadow) & 63) {
         return OPI_ST_EINVAL;
+    }
+    if (port && fn->role == OPI_ROLE_DPU) {
+        return OPI_ST_EINVAL;
+    }
+    if (port && port != fn->port) {
+        return opi_eswitch_port(fn->card, port) ? OPI_ST_EPERM : OPI_ST_ENOENT;
     }
     *qp = (OpiQp) {
         .fn = fn,
