@@ -206,9 +206,9 @@ what_has_a_count_is_soaked()
 		if grep -q -e '$(times ' -e 'OPI_SCALE=' "$t"; then
 			grep -q '^# soak: ' "$t" || fail "$t has a count and no soak"
 		fi
-		for c in $(sed -n 's/^# soak: //p' "$t"); do
+		while read -r c; do
 			[ "$c" = all ] || grep -qx "	$c" "$t" || fail "$t: no case $c"
-		done
+		done < <(sed -n 's/^# soak: //p' "$t" | tr ' ' '\n')
 	done
 }
 

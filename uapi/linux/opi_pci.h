@@ -746,7 +746,7 @@ struct opi_eqe {
 #define OPI_EV_PEER			4	/* sub: enum opi_peer_state; value: generation */
 #define OPI_EV_BOOT			5	/* sub: OS_STATUS; value: generation */
 #define OPI_EV_MODE			6	/* sub: enum opi_mode */
-#define OPI_EV_FUNC			7	/* func_id; sub: state, value: enum opi_func_change */
+#define OPI_EV_FUNC			7	/* sub: state; value: enum opi_func_change */
 #define OPI_EV_HOST_RESET		8	/* DPU side: PERST# of the host */
 #define OPI_EV_LOST			9	/* value: how many found no room */
 
