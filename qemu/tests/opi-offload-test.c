@@ -976,16 +976,19 @@ static void test_caps(void)
     };
     struct opi_rss_config rss = { 0 };
     struct opi_rx_config rx = { 0 };
+    /* Those of the data path. */
+    static const uint64_t data = OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM |
+                                 OPI_CAP_GSO | OPI_CAP_VLAN | OPI_CAP_RSS |
+                                 OPI_CAP_RX_FILTER | OPI_CAP_COALESCE;
     uint64_t all;
     unsigned i;
     Bed *b;
 
     b = bed_new(BED_FAKE, NULL);
+    /* What the host has; the DPU may have more to decide. */
     all = reg_read(b->host, OPI_REG_CAPS_LO);
-    g_assert_cmphex(all, ==, OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO |
-                    OPI_CAP_VLAN | OPI_CAP_RSS | OPI_CAP_RX_FILTER |
-                    OPI_CAP_COALESCE);
-    g_assert_cmphex(reg_read(b->dpu, OPI_REG_CAPS_LO), ==, all);
+    g_assert_cmphex(all & data, ==, data);
+    g_assert_cmphex(reg_read(b->dpu, OPI_REG_CAPS_LO) & data, ==, all & data);
     bed_free(b);
 
     for (i = 0; i < ARRAY_SIZE(txds) + ARRAY_SIZE(rxs); i++) {

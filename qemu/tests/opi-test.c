@@ -539,9 +539,15 @@ static void test_policy(const void *data)
     };
     unsigned mode = GPOINTER_TO_UINT(data);
     Bed *b = bed_new(BED_FAKE, opts[mode]);
+    Side *vf;
 
     policy_side(b->host, mode);
     policy_side(b->dpu, mode);
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(vf_enable(b->hostq, 1), ==, 1);
+    vf = side_vf(b->hostq, 0);
+    policy_side(vf, mode);
+    side_free(vf);
     bed_free(b);
 }
 
@@ -1606,14 +1612,7 @@ static void test_random(void)
     bed_free(b);
 }
 
-/* ---- Resets, power, VFs ------------------------------------------------ */
-
-static void flr(QTestState *q)
-{
-    uint16_t ctl = 0xa0 + PCI_EXP_DEVCTL;
-
-    cfg_writew(q, 1, 0, ctl, cfg_readw(q, 1, 0, ctl) | PCI_EXP_DEVCTL_BCR_FLR);
-}
+/* ---- Resets, power ----------------------------------------------------- */
 
 static void test_flr(void)
 {
@@ -1625,7 +1624,7 @@ static void test_flr(void)
     while (eq_try(b->dpu, 0, &e)) {
         continue;
     }
-    flr(b->hostq);
+    pci_flr(b->hostq, 0);
     opi_pci_setup(b->hostq);
     g_assert_cmphex(reg_read(b->host, OPI_REG_DEV_STATUS), ==,
                     OPI_DEV_STATUS_READY);
@@ -1885,49 +1884,6 @@ static void test_iommu(void)
     bed_free(b);
 }
 
-static void test_sriov(void)
-{
-    Bed *b = bed_new(0, NULL);
-    QTestState *q = b->hostq;
-    unsigned pos = cfg_ext_cap(q, 1, 0, PCI_EXT_CAP_ID_SRIOV), round, vf;
-    unsigned total = cfg_readw(q, 1, 0, pos + PCI_SRIOV_TOTAL_VF);
-    unsigned first = cfg_readw(q, 1, 0, pos + PCI_SRIOV_VF_OFFSET);
-
-    g_assert_cmpint(reg_read(b->host, OPI_REG_CAPS_LO) & OPI_CAP_SRIOV, ==, 0);
-    for (round = 0; round < 3; round++) {
-        unsigned n = round == 1 ? total : 3;
-
-        cfg_writel(q, 1, 0, pos + PCI_SRIOV_BAR, OPI_TEST_VFBAR0);
-        cfg_writel(q, 1, 0, pos + PCI_SRIOV_BAR + 4, 0);
-        cfg_writew(q, 1, 0, pos + PCI_SRIOV_NUM_VF, n);
-        cfg_writew(q, 1, 0, pos + PCI_SRIOV_CTRL,
-                   PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE |
-                   PCI_SRIOV_CTRL_ARI);
-        for (vf = 0; vf < n; vf++) {
-            uint64_t bar = OPI_TEST_VFBAR0 + vf * OPI_BAR_REGS_SIZE;
-
-            /* VFs have no ids of their own; what answers is there. */
-            cfg_writew(q, 1, first + vf, PCI_COMMAND, PCI_COMMAND_MEMORY);
-            g_assert_cmphex(cfg_readl(q, 1, first + vf, 0), ==, UINT32_MAX);
-            g_assert_cmphex(qtest_readl(q, bar + OPI_REG_MAGIC), ==, OPI_MAGIC);
-            g_assert_cmphex(qtest_readl(q, bar + OPI_REG_ROLE) & 0xff, ==,
-                            OPI_ROLE_HOST_VF);
-            g_assert_cmphex(qtest_readl(q, bar + OPI_REG_DEV_STATUS), ==, 0);
-            qtest_writel(q, bar + OPI_REG_DEV_CTRL,
-                         OPI_DEV_CTRL_RESET | 5 << 16);
-            g_assert_cmphex(qtest_readl(q, bar + OPI_REG_DEV_STATUS), ==, 0);
-        }
-        cfg_writew(q, 1, 0, pos + PCI_SRIOV_CTRL, 0);
-        g_assert_cmphex(qtest_readl(q, OPI_TEST_VFBAR0), !=, OPI_MAGIC);
-    }
-    /* More than there are cannot be enabled. */
-    cfg_writew(q, 1, 0, pos + PCI_SRIOV_NUM_VF, total + 1);
-    cfg_writew(q, 1, 0, pos + PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_VFE);
-    g_assert_cmphex(cfg_readw(q, 1, 0, pos + PCI_SRIOV_CTRL) &
-                    PCI_SRIOV_CTRL_VFE, ==, 0);
-    bed_free(b);
-}
-
 /* ---- Faults ------------------------------------------------------------ */
 
 static void faults_side(Bed *b, Side *s, const char *drop, const char *bogus)
@@ -2150,7 +2106,6 @@ int main(int argc, char **argv)
     qtest_add_func("opi/power/host", test_host_reset);
     qtest_add_func("opi/power/bus-master", test_bus_master);
     qtest_add_func("opi/iommu", test_iommu);
-    qtest_add_func("opi/sriov", test_sriov);
     qtest_add_func("opi/fault/aq", test_fault_aq);
     qtest_add_func("opi/fault/queues", test_fault_queues);
     qtest_add_func("opi/fault/dead", test_fault_dead);

@@ -368,23 +368,31 @@ void guest_power_off(QTestState *q)
 /* Interrupt messages go to RAM, where they can be seen. */
 #define MSI_PAGE 0x00180000ULL
 
-static void msix_setup(QTestState *qts)
+static void msix_setup(Side *s)
 {
     unsigned v;
 
     for (v = 0; v < OPI_TEST_EQS; v++) {
-        uint64_t e = OPI_TEST_BAR4 + v * 16;
+        uint64_t e = s->bar4 + v * 16;
 
-        qtest_writel(qts, e, MSI_PAGE + v * 4);
-        qtest_writel(qts, e + 4, 0);
-        qtest_writel(qts, e + 8, 0x1000 + v);
-        qtest_writel(qts, e + 12, 0);
-        qtest_writel(qts, MSI_PAGE + v * 4, 0);
+        qtest_writel(s->qts, e, s->msi + v * 4);
+        qtest_writel(s->qts, e + 4, 0);
+        qtest_writel(s->qts, e + 8, 0x1000 + v);
+        qtest_writel(s->qts, e + 12, 0);
+        qtest_writel(s->qts, s->msi + v * 4, 0);
     }
-    cfg_writew(qts, 1, 0, 0x70 + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+    cfg_writew(s->qts, 1, s->devfn, 0x70 + PCI_MSIX_FLAGS,
+               PCI_MSIX_FLAGS_ENABLE);
 }
 
 /* ---- A side ------------------------------------------------------------ */
+
+static void side_ram(Side *s, uint64_t ram, uint64_t size)
+{
+    s->ram = ram;
+    s->ram_size = size;
+    s->alloc = ram;
+}
 
 Side *side_pci(QTestState *qts, uint8_t role)
 {
@@ -392,10 +400,68 @@ Side *side_pci(QTestState *qts, uint8_t role)
 
     s->qts = qts;
     s->role = role;
-    s->alloc = OPI_TEST_RAM;
+    s->bar0 = OPI_TEST_BAR0;
+    s->bar2 = OPI_TEST_BAR2;
+    s->bar4 = OPI_TEST_BAR4;
+    s->msi = MSI_PAGE;
+    side_ram(s, OPI_TEST_RAM, OPI_TEST_RAM_SIZE);
     opi_pci_setup(qts);
-    msix_setup(qts);
+    msix_setup(s);
     return s;
+}
+
+Side *side_vf(QTestState *qts, unsigned n)
+{
+    unsigned pos = cfg_ext_cap(qts, 1, 0, PCI_EXT_CAP_ID_SRIOV);
+    uint64_t doorbells = (OPI_TEST_VF_QPS + 1) * 4096, size;
+    Side *s = g_new0(Side, 1);
+
+    g_assert_cmpint(n, <, OPI_TEST_VFS);
+    for (size = 4096; size < doorbells; size *= 2) {
+        continue;
+    }
+    s->qts = qts;
+    s->role = OPI_ROLE_HOST_VF;
+    s->devfn = cfg_readw(qts, 1, 0, pos + PCI_SRIOV_VF_OFFSET) +
+               n * cfg_readw(qts, 1, 0, pos + PCI_SRIOV_VF_STRIDE);
+    s->bar0 = OPI_TEST_VFBAR0 + n * OPI_BAR_REGS_SIZE;
+    s->bar2 = OPI_TEST_VFBAR2 + n * size;
+    s->bar4 = OPI_TEST_VFBAR4 + n * 4096;
+    s->msi = MSI_PAGE + (n + 1) * 4096;
+    side_ram(s, OPI_TEST_VF_RAM(n), OPI_TEST_VF_RAM_SIZE);
+    cfg_writew(qts, 1, s->devfn, PCI_COMMAND,
+               PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    msix_setup(s);
+    return s;
+}
+
+unsigned vf_enable(QTestState *qts, unsigned n)
+{
+    unsigned pos = cfg_ext_cap(qts, 1, 0, PCI_EXT_CAP_ID_SRIOV), bar;
+    static const uint64_t bars[] = {
+        OPI_TEST_VFBAR0, OPI_TEST_VFBAR2, OPI_TEST_VFBAR4
+    };
+    uint16_t ctrl = n ? PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE |
+                        PCI_SRIOV_CTRL_ARI : 0;
+
+    for (bar = 0; bar < ARRAY_SIZE(bars); bar++) {
+        cfg_writel(qts, 1, 0, pos + PCI_SRIOV_BAR + 8 * bar, bars[bar]);
+        cfg_writel(qts, 1, 0, pos + PCI_SRIOV_BAR + 8 * bar + 4, 0);
+    }
+    if (n) {
+        cfg_writew(qts, 1, 0, pos + PCI_SRIOV_NUM_VF, n);
+    }
+    cfg_writew(qts, 1, 0, pos + PCI_SRIOV_CTRL, ctrl);
+    return cfg_readw(qts, 1, 0, pos + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE ?
+           cfg_readw(qts, 1, 0, pos + PCI_SRIOV_NUM_VF) : 0;
+}
+
+void pci_flr(QTestState *qts, unsigned devfn)
+{
+    unsigned ctl = 0xa0 + PCI_EXP_DEVCTL;
+
+    cfg_writew(qts, 1, devfn, ctl,
+               cfg_readw(qts, 1, devfn, ctl) | PCI_EXP_DEVCTL_BCR_FLR);
 }
 
 Side *side_fake(FakeSoc *f)
@@ -404,7 +470,7 @@ Side *side_fake(FakeSoc *f)
 
     s->soc = f;
     s->role = OPI_ROLE_DPU;
-    s->alloc = OPI_TEST_RAM;
+    side_ram(s, OPI_TEST_RAM, OPI_TEST_RAM_SIZE);
     return s;
 }
 
@@ -419,7 +485,7 @@ uint32_t reg_read(Side *s, uint32_t reg)
         fake_pump(s->soc, 0, NULL);
         return le32_to_cpu(qatomic_load_acquire(&s->soc->ctrl->regs[reg / 4]));
     }
-    return qtest_readl(s->qts, OPI_TEST_BAR0 + reg);
+    return qtest_readl(s->qts, s->bar0 + reg);
 }
 
 void reg_write(Side *s, uint32_t reg, uint32_t val)
@@ -432,7 +498,7 @@ void reg_write(Side *s, uint32_t reg, uint32_t val)
     if (s->soc) {
         fake_send(s->soc, OPI_LINK_REG_WRITE, &w, sizeof(w), NULL, 0);
     } else {
-        qtest_writel(s->qts, OPI_TEST_BAR0 + reg, val);
+        qtest_writel(s->qts, s->bar0 + reg, val);
     }
 }
 
@@ -471,7 +537,7 @@ void doorbell(Side *s, unsigned page, unsigned off, uint32_t val)
     uint64_t one = 1;
 
     if (!s->soc) {
-        qtest_writel(s->qts, OPI_TEST_BAR2 + page * 4096 + off, val);
+        qtest_writel(s->qts, s->bar2 + page * 4096 + off, val);
         return;
     }
     c = s->soc->ctrl;
@@ -540,7 +606,7 @@ uint64_t side_alloc(Side *s, size_t size)
     uint64_t addr = s->alloc;
 
     s->alloc = QEMU_ALIGN_UP(addr + size, 64);
-    g_assert_cmphex(s->alloc, <=, OPI_TEST_RAM + OPI_TEST_RAM_SIZE);
+    g_assert_cmphex(s->alloc, <=, s->ram + s->ram_size);
     mem_zero(s, addr, size);
     return addr;
 }
@@ -554,10 +620,10 @@ bool irq_taken(Side *s, unsigned vector)
         qatomic_xchg(&c->irq_pending, 0);
         return qatomic_fetch_and(&c->irq[vector / 64], ~bit) & bit;
     }
-    if (qtest_readl(s->qts, MSI_PAGE + vector * 4) != 0x1000 + vector) {
+    if (qtest_readl(s->qts, s->msi + vector * 4) != 0x1000 + vector) {
         return false;
     }
-    qtest_writel(s->qts, MSI_PAGE + vector * 4, 0);
+    qtest_writel(s->qts, s->msi + vector * 4, 0);
     return true;
 }
 
@@ -580,7 +646,7 @@ void fn_reset(Side *s)
               (uint32_t)s->token << OPI_DEV_CTRL_TOKEN_SHIFT);
     reg_wait(s, OPI_REG_DEV_STATUS, UINT32_MAX, OPI_DEV_STATUS_READY |
              (uint32_t)s->token << OPI_DEV_STATUS_TOKEN_SHIFT);
-    s->alloc = OPI_TEST_RAM;
+    s->alloc = s->ram;
     s->aq_tail = 0;
     s->aq_cpls = 0;
     memset(s->eqs, 0, sizeof(s->eqs));
@@ -842,7 +908,7 @@ void qp_send_meta(Side *s, unsigned id, const struct opi_txd *meta,
 {
     unsigned i;
     /* A place for frames that the next reset takes back. */
-    uint64_t at = OPI_TEST_RAM + OPI_TEST_RAM_SIZE - (128 << 10) * (id + 1);
+    uint64_t at = s->ram + s->ram_size - (128 << 10) * (id + 1);
 
     side_pump(s);
     qp_wait_sent(s, id);
@@ -962,6 +1028,50 @@ struct opi_port_stats port_stats(Side *s, uint32_t port)
     g_assert_cmpint(cmd_fill(s, OPI_CMD_PORT_STATS, port, &st, sizeof(st)), ==,
                     OPI_ST_OK);
     return st;
+}
+
+struct opi_port_info port_info(Side *s, uint32_t port)
+{
+    struct opi_port_info i;
+
+    g_assert_cmpint(cmd_fill(s, OPI_CMD_PORT_GET, port, &i, sizeof(i)), ==,
+                    OPI_ST_OK);
+    return i;
+}
+
+struct opi_func_info func_info(Side *s, uint32_t id)
+{
+    struct opi_func_info i;
+
+    g_assert_cmpint(cmd_fill(s, OPI_CMD_FUNC_GET, id, &i, sizeof(i)), ==,
+                    OPI_ST_OK);
+    return i;
+}
+
+uint16_t func_set(Side *s, uint32_t id, struct opi_cmd cmd)
+{
+    cmd.opcode = cpu_to_le16(OPI_CMD_FUNC_SET);
+    cmd.target = cpu_to_le32(id);
+    return le16_to_cpu(cmd_run(s, cmd).status);
+}
+
+uint16_t func_set_max_vfs(Side *s, unsigned n)
+{
+    struct opi_cmd cmd = { 0 };
+
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_MAX_VFS);
+    cmd.u.func.max_vfs = cpu_to_le16(n);
+    return func_set(s, 1, cmd);
+}
+
+struct opi_eqe func_wait(Side *s, uint32_t change)
+{
+    struct opi_eqe e;
+
+    do {
+        e = eq_wait(s, 0, OPI_EV_FUNC);
+    } while (le32_to_cpu(e.value) != change);
+    return e;
 }
 
 uint16_t port_state(Side *s, uint32_t port, bool up)

@@ -18,9 +18,17 @@
 #define OPI_TEST_RAM_SIZE       (32ULL << 20)
 #define OPI_TEST_NOWHERE        0x7f0000000000ULL
 #define OPI_TEST_BAR0           0xc0000000ULL
-#define OPI_TEST_BAR2           0xc0100000ULL
-#define OPI_TEST_BAR4           0xc0200000ULL
-#define OPI_TEST_VFBAR0         0xc1000000ULL
+#define OPI_TEST_BAR2           0xc0800000ULL
+#define OPI_TEST_BAR4           0xc0100000ULL
+#define OPI_TEST_VFBAR0         0xc2000000ULL
+#define OPI_TEST_VFBAR2         0xc2200000ULL
+#define OPI_TEST_VFBAR4         0xc2100000ULL
+/* Memory of a VF's own, behind the PF's. */
+#define OPI_TEST_VF_RAM_SIZE    (4ULL << 20)
+#define OPI_TEST_VF_RAM(n)      (OPI_TEST_RAM + OPI_TEST_RAM_SIZE + \
+                                 (n) * OPI_TEST_VF_RAM_SIZE)
+#define OPI_TEST_VFS            7       /* for which there is memory */
+#define OPI_TEST_VF_QPS         4       /* what a VF has */
 
 #define OPI_TEST_QPS            4
 #define OPI_TEST_EQS            (OPI_TEST_QPS + 1)
@@ -77,7 +85,11 @@ typedef struct Side {
     QTestState *qts;                    /* or: */
     FakeSoc *soc;
     uint8_t role;
+    /* PCI: where it is, and what it has */
+    unsigned devfn;
+    uint64_t bar0, bar2, bar4, msi;
 
+    uint64_t ram, ram_size;
     uint64_t alloc;
     uint16_t token;
     /* Admin queue */
@@ -92,6 +104,11 @@ typedef struct Side {
 /* A QEMU with a card or opi-soc whose BARs are mapped. */
 Side *side_pci(QTestState *qts, uint8_t role);
 Side *side_fake(FakeSoc *f);
+/* VF @n, which the host has enabled. */
+Side *side_vf(QTestState *qts, unsigned n);
+/* Set NumVFs and VF Enable, or clear it: 0; what is enabled then. */
+unsigned vf_enable(QTestState *qts, unsigned n);
+void pci_flr(QTestState *qts, unsigned devfn);
 void side_free(Side *s);
 
 /* Config space, also extended; PF: devfn 0 on bus 1. */
@@ -168,6 +185,13 @@ size_t qp_recv_meta(Side *s, unsigned id, void *buf, size_t size,
                     struct opi_cqe *first, int ms);
 struct opi_qp_info qp_info(Side *s, unsigned id);
 struct opi_port_stats port_stats(Side *s, uint32_t port);
+struct opi_port_info port_info(Side *s, uint32_t port);
+struct opi_func_info func_info(Side *s, uint32_t id);
+/* FUNC_SET of what @cmd says besides opcode and target. */
+uint16_t func_set(Side *s, uint32_t id, struct opi_cmd cmd);
+uint16_t func_set_max_vfs(Side *s, unsigned n);
+/* The next FUNC event of that change; others are passed over. */
+struct opi_eqe func_wait(Side *s, uint32_t change);
 uint16_t port_state(Side *s, uint32_t port, bool up);
 uint16_t boot_set(Side *s, uint8_t os, uint16_t time);
 /* Both ends up and BOOTED, a queue pair 0 with buffers on either side. */

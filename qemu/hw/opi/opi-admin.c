@@ -21,8 +21,8 @@ typedef struct OpiReply {
         struct opi_port_stats stats;
         struct opi_func_info func;
         struct opi_qp_info qp;
-        uint32_t ids[OPI_PORTS];
-        uint8_t raw[128];
+        uint32_t ids[OPI_CMD_BUF_MAX / sizeof(uint32_t)];
+        uint8_t raw[OPI_CMD_BUF_MAX];
     } buf;
 } OpiReply;
 
@@ -225,6 +225,11 @@ static bool opi_fn_is_dpu(const OpiFn *fn)
     return fn->role == OPI_ROLE_DPU;
 }
 
+static bool opi_port_owned_by(const OpiPort *p, const OpiFn *fn)
+{
+    return opi_fn_is_dpu(fn) || (p->owner && opi_func_owned_by(p->owner, fn));
+}
+
 /* A port by id; a host function may name none but its own. */
 static uint16_t opi_admin_port(OpiFn *fn, uint32_t id, OpiPort **port)
 {
@@ -232,7 +237,16 @@ static uint16_t opi_admin_port(OpiFn *fn, uint32_t id, OpiPort **port)
     if (!*port) {
         return OPI_ST_ENOENT;
     }
-    return opi_fn_is_dpu(fn) || id == fn->port ? OPI_ST_OK : OPI_ST_EPERM;
+    return opi_port_owned_by(*port, fn) ? OPI_ST_OK : OPI_ST_EPERM;
+}
+
+static uint16_t opi_admin_func(OpiFn *fn, uint32_t id, OpiFunc **func)
+{
+    *func = opi_func_find(fn->card, id);
+    if (!*func) {
+        return OPI_ST_ENOENT;
+    }
+    return opi_func_owned_by(*func, fn) ? OPI_ST_OK : OPI_ST_EPERM;
 }
 
 static uint16_t opi_cmd_identify(OpiFn *fn, OpiReply *r)
@@ -244,15 +258,25 @@ static uint16_t opi_cmd_identify(OpiFn *fn, OpiReply *r)
     id->serial = cpu_to_le64(c->serial);
     id->iface_version = cpu_to_le32(OPI_IFACE_VERSION);
     id->generation = cpu_to_le32(c->generation);
-    id->func_id = cpu_to_le32(fn->func_id);
+    id->func_id = cpu_to_le32(opi_fn_id(fn));
     id->role = fn->role;
     id->mode = c->mode;
-    id->caps = cpu_to_le64(c->caps);
+    id->caps = cpu_to_le64(opi_fn_caps(fn));
     strpadcpy(id->board_id, sizeof(id->board_id), "OPI-EMU", 0);
     strpadcpy(id->board_rev, sizeof(id->board_rev), "A0", 0);
     strpadcpy(id->fw_version, sizeof(id->fw_version), "1.0.0", 0);
     id->port = cpu_to_le32(fn->port);
     id->max_mtu = cpu_to_le32(OPI_MTU_MAX);
+    switch (fn->role) {
+    case OPI_ROLE_DPU:
+        id->total_vfs = cpu_to_le32(c->caps & OPI_CAP_SRIOV ? OPI_VFS : 0);
+        break;
+    case OPI_ROLE_HOST_PF:
+        id->total_vfs = cpu_to_le32(c->max_vfs);
+        break;
+    default:
+        break;
+    }
     return OPI_ST_OK;
 }
 
@@ -262,15 +286,24 @@ static uint16_t opi_cmd_list(OpiFn *fn, const struct opi_cmd *cmd, bool ports,
     uint32_t start = le32_to_cpu(cmd->u.list.start);
     uint32_t room = le32_to_cpu(cmd->buf_len) / sizeof(r->buf.ids[0]);
     uint32_t id, n = 0;
+    OpiFunc *f;
 
     if (!room) {
         return OPI_ST_EINVAL;
     }
-    for (id = start; id < OPI_PORTS && n < room; id++) {
-        /* Functions: those of the host. Their ids happen to be their ports'. */
-        if ((opi_fn_is_dpu(fn) || id == fn->port) &&
-            (ports || id == OPI_FUNC_HOST_PF)) {
-            r->buf.ids[n++] = cpu_to_le32(id);
+    if (ports) {
+        for (id = start; id < OPI_PORTS && n < room; id++) {
+            OpiPort *p = opi_eswitch_port(fn->card, id);
+
+            if (p && opi_port_owned_by(p, fn)) {
+                r->buf.ids[n++] = cpu_to_le32(id);
+            }
+        }
+    } else {
+        QTAILQ_FOREACH(f, &fn->card->funcs, entry) {
+            if (f->id >= start && n < room && opi_func_owned_by(f, fn)) {
+                r->buf.ids[n++] = cpu_to_le32(f->id);
+            }
         }
     }
     r->len = n * sizeof(r->buf.ids[0]);
@@ -286,14 +319,14 @@ static uint16_t opi_cmd_port_get(OpiFn *fn, OpiPort *p, OpiReply *r)
 
     r->len = sizeof(*i);
     i->port = cpu_to_le32(p->id);
-    i->func_id = cpu_to_le32(uplink ? OPI_ID_NONE : OPI_FUNC_HOST_PF);
+    i->func_id = cpu_to_le32(p->owner ? p->owner->id : OPI_ID_NONE);
     i->type = p->type;
     i->flags = (func_up ? OPI_PORT_F_FUNC_UP : 0) |
                (p->rep_up ? OPI_PORT_F_REP_UP : 0) |
                (opi_port_carrier(fn, p) ? OPI_PORT_F_CARRIER : 0);
     i->controller = cpu_to_le16(uplink ? 0 : 1);
     i->pf = cpu_to_le16(0);
-    i->vf = cpu_to_le16(OPI_ID16_NONE);
+    i->vf = cpu_to_le16(p->owner ? p->owner->fn->vf : OPI_ID16_NONE);
     i->sf = cpu_to_le32(OPI_ID_NONE);
     memcpy(i->mac, p->mac, sizeof(i->mac));
     memcpy(i->rep_mac, p->rep_mac, sizeof(i->rep_mac));
@@ -319,6 +352,9 @@ static uint16_t opi_cmd_port_stats(OpiFn *fn, OpiPort *p, OpiReply *r)
     s->tx_bad = cpu_to_le64(e->tx_bad);
     s->tx_down = cpu_to_le64(e->tx_down);
     s->rx_filtered = cpu_to_le64(e->rx_filtered);
+    s->rx_policed = cpu_to_le64(e->rx_policed);
+    s->tx_spoofed = cpu_to_le64(e->tx_spoofed);
+    s->tx_vlan = cpu_to_le64(e->tx_vlan);
     return OPI_ST_OK;
 }
 
@@ -356,7 +392,7 @@ static uint16_t opi_cmd_port_set_mac(OpiFn *fn, OpiPort *p,
 {
     const uint8_t *mac = cmd->u.mac.mac;
 
-    if (!opi_fn_is_dpu(fn) && !fn->card->trusted_pf) {
+    if (!opi_fn_is_dpu(fn) && !p->owner->trust) {
         return OPI_ST_EPERM;
     }
     if (is_multicast_ether_addr(mac) ||
@@ -364,6 +400,9 @@ static uint16_t opi_cmd_port_set_mac(OpiFn *fn, OpiPort *p,
         return OPI_ST_EINVAL;
     }
     memcpy(p->mac, mac, sizeof(p->mac));
+    if (p->owner) {
+        opi_func_changed(fn->card, p->owner, OPI_CHANGE_SET);
+    }
     return OPI_ST_OK;
 }
 
@@ -391,36 +430,6 @@ static uint16_t opi_cmd_rss_set(OpiFn *fn, const struct opi_cmd *cmd)
                                                       : OPI_ST_EFAULT;
 }
 
-static uint16_t opi_cmd_func_get(OpiFn *fn, uint32_t id, OpiReply *r)
-{
-    OpiCard *c = fn->card;
-    struct opi_func_info *i = &r->buf.func;
-
-    /*
-     * The only function of the host; more of them will need an owner's check.
-     */
-    if (id != OPI_FUNC_HOST_PF || !c->pf) {
-        return OPI_ST_ENOENT;
-    }
-    r->len = sizeof(*i);
-    i->func_id = cpu_to_le32(id);
-    i->port = cpu_to_le32(c->host.port);
-    i->type = OPI_PORT_PF;
-    i->state = c->func_state;
-    i->flags = cpu_to_le16(OPI_FUNC_F_EXPOSE |
-                           (c->trusted_pf ? OPI_FUNC_F_TRUST : 0));
-    i->controller = cpu_to_le16(1);
-    i->pf = cpu_to_le16(0);
-    i->vf = cpu_to_le16(OPI_ID16_NONE);
-    i->host_bdf = cpu_to_le16(pci_get_bdf(c->pf));
-    i->sf = cpu_to_le32(OPI_ID_NONE);
-    memcpy(i->mac, opi_eswitch_port(c, c->host.port)->mac, sizeof(i->mac));
-    i->max_qps = cpu_to_le16(c->max_qps);
-    i->max_eqs = cpu_to_le16(c->max_qps + 1);
-    i->fclass = OPI_CLASS_NET;
-    return OPI_ST_OK;
-}
-
 static uint16_t opi_cmd_boot_set(OpiFn *fn, const struct opi_cmd *cmd)
 {
     OpiCard *c = fn->card;
@@ -445,17 +454,46 @@ static uint16_t opi_cmd_mode_set(OpiFn *fn, const struct opi_cmd *cmd)
 {
     OpiCard *c = fn->card;
     uint8_t mode = cmd->u.mode.mode;
+    unsigned i;
 
     if (mode > OPI_MODE_ISOLATED) {
         return OPI_ST_EINVAL;
     }
     if (mode != c->mode) {
         c->mode = mode;
-        opi_event(&c->host, OPI_EV_MODE, mode, 0, OPI_ID_NONE, OPI_ID_NONE);
-        opi_event(&c->dpu, OPI_EV_MODE, mode, 0, OPI_ID_NONE, OPI_ID_NONE);
+        for (i = 0; i < OPI_FNS; i++) {
+            opi_event(opi_card_fn(c, i), OPI_EV_MODE, mode, 0);
+        }
         opi_card_update(c);
     }
     return OPI_ST_OK;
+}
+
+/* Commands about a function of the host. */
+static uint16_t opi_admin_do_func(OpiFn *fn, const struct opi_cmd *cmd,
+                                  uint16_t opcode, OpiReply *r)
+{
+    OpiFunc *f = NULL;
+    uint16_t st = opi_admin_func(fn, le32_to_cpu(cmd->target), &f);
+
+    if (st != OPI_ST_OK) {
+        return st;
+    }
+    switch (opcode) {
+    case OPI_CMD_FUNC_GET:
+        r->len = sizeof(r->buf.func);
+        opi_func_get(f, &r->buf.func);
+        return OPI_ST_OK;
+    case OPI_CMD_FUNC_SET:
+        return opi_func_set(f, cmd);
+    case OPI_CMD_FUNC_EXPOSE:
+        return opi_func_expose(f, true);
+    case OPI_CMD_FUNC_WITHDRAW:
+        return opi_func_expose(f, false);
+    default:
+        /* There are no SFs, and only those can be. */
+        return OPI_ST_EINVAL;
+    }
 }
 
 static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
@@ -479,7 +517,7 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
     case OPI_CMD_QP_DESTROY:
         return opi_qp_destroy(fn, target);
     case OPI_CMD_QP_QUERY:
-        if (target >= fn->card->max_qps) {
+        if (target >= fn->max_qps) {
             return OPI_ST_ERANGE;
         }
         if (!fn->qps[target].used) {
@@ -494,15 +532,13 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
     case OPI_CMD_FUNC_LIST:
         return opi_cmd_list(fn, cmd, opcode == OPI_CMD_PORT_LIST, r);
     case OPI_CMD_FUNC_GET:
-        return opi_cmd_func_get(fn, target, r);
-    case OPI_CMD_FUNC_ATTACH:
-        /* There are no SFs. */
-        return target == fn->func_id ? OPI_ST_EINVAL : OPI_ST_ENOENT;
-    case OPI_CMD_FUNC_CREATE:
     case OPI_CMD_FUNC_DESTROY:
     case OPI_CMD_FUNC_SET:
     case OPI_CMD_FUNC_EXPOSE:
     case OPI_CMD_FUNC_WITHDRAW:
+    case OPI_CMD_FUNC_ATTACH:
+        return opi_admin_do_func(fn, cmd, opcode, r);
+    case OPI_CMD_FUNC_CREATE:
     case OPI_CMD_RATE_CREATE:
     case OPI_CMD_RATE_DESTROY:
     case OPI_CMD_RATE_SET:

@@ -14,6 +14,7 @@
 #include "qapi/visitor.h"
 #include "migration/vmstate.h"
 #include "block/aio.h"
+#include "hw/pci/pcie_sriov.h"
 #include "qemu/main-loop.h"
 #include "opi-card.h"
 #include "trace.h"
@@ -30,18 +31,41 @@ void opi_card_enter(OpiCard *c)
     c->busy++;
 }
 
+/* VFs that the host has enabled by now. */
+static unsigned opi_card_vfs(const OpiCard *c)
+{
+    return c->pf ? pcie_sriov_num_vfs(c->pf) : 0;
+}
+
 void opi_card_leave(OpiCard *c)
 {
-    if (c->busy == 1 && c->host.reset_wanted) {
-        opi_fn_reset(&c->host);
+    unsigned i;
+
+    if (c->busy == 1 && c->reset_wanted) {
+        c->reset_wanted = false;
+        c->vfs = opi_card_vfs(c);
+        for (i = 0; i < OPI_FNS; i++) {
+            OpiFn *fn = opi_card_fn(c, i);
+
+            if (fn->reset_wanted) {
+                opi_fn_reset(fn);
+            }
+        }
         opi_card_update(c);
     }
     c->busy--;
 }
 
+OpiFn *opi_card_fn(OpiCard *c, unsigned i)
+{
+    return i == 0 ? &c->dpu : i == 1 ? &c->host : &c->vf[i - 2];
+}
+
 static void opi_card_fault_qp(OpiFn *fn)
 {
-    OpiQp *qp = fn->fault.qp_error ? opi_qp_receiver(fn) : NULL;
+    OpiQp *qp = fn->fault.qp_error ?
+                opi_qp_receiver(fn, opi_eswitch_port(fn->card, fn->port)) :
+                NULL;
 
     if (qp) {
         fn->fault.qp_error--;
@@ -54,15 +78,17 @@ static void opi_card_pass(OpiCard *c)
 {
     int64_t descs = OPI_BUDGET_DESCS, bytes = OPI_BUDGET_BYTES;
     bool more = false;
+    unsigned i;
     OpiQp *qp;
 
     opi_card_fault_qp(&c->host);
     opi_card_fault_qp(&c->dpu);
-    if (c->host.aq_pending) {
-        more |= opi_admin_run(&c->host);
-    }
-    if (c->dpu.aq_pending) {
-        more |= opi_admin_run(&c->dpu);
+    for (i = 0; i < OPI_FNS; i++) {
+        OpiFn *fn = opi_card_fn(c, i);
+
+        if (fn->aq_pending) {
+            more |= opi_admin_run(fn);
+        }
     }
     while (descs > 0 && bytes > 0 && (qp = QTAILQ_FIRST(&c->pending))) {
         QTAILQ_REMOVE(&c->pending, qp, pending_entry);
@@ -187,24 +213,31 @@ static void opi_card_boot_block(OpiCard *c)
     }
 }
 
-static void opi_card_update_carriers(OpiFn *fn)
+static void opi_card_update_carrier(OpiFn *fn, OpiPort *p)
 {
-    OpiCard *c = fn->card;
-    uint32_t i;
+    OpiPortEnd *end = opi_port_end(fn, p);
+    bool carrier = opi_port_carrier(fn, p);
+
+    if (carrier != end->carrier) {
+        end->carrier = carrier;
+        opi_event_port(fn, OPI_EV_LINK, carrier, 0, p);
+    }
+}
+
+static void opi_card_update_carriers(OpiCard *c)
+{
+    unsigned i;
 
     for (i = 0; i < OPI_PORTS; i++) {
-        bool carrier;
+        OpiPort *p = c->port[i];
 
-        if (fn->role != OPI_ROLE_DPU && i != fn->port) {
+        if (!p) {
             continue;
         }
-        carrier = opi_port_carrier(fn, &c->ports[i]);
-        if (carrier == !!(fn->carrier & (1u << i))) {
-            continue;
+        if (p->owner) {
+            opi_card_update_carrier(p->owner->fn, p);
         }
-        fn->carrier ^= 1u << i;
-        opi_event(fn, OPI_EV_LINK, carrier, 0,
-                  i == OPI_PORT_ID_UPLINK ? OPI_ID_NONE : OPI_FUNC_HOST_PF, i);
+        opi_card_update_carrier(&c->dpu, p);
     }
 }
 
@@ -217,43 +250,42 @@ static void opi_card_update_peer(OpiFn *fn, uint32_t peer)
     }
     fn->peer = peer;
     fn->peer_generation = generation;
-    opi_event(fn, OPI_EV_PEER, peer, generation, OPI_ID_NONE, OPI_ID_NONE);
+    opi_event(fn, OPI_EV_PEER, peer, generation);
+}
+
+/* What a host function sees of the DPU. */
+static void opi_card_update_host(OpiFn *fn)
+{
+    OpiCard *c = fn->card;
+
+    opi_card_update_peer(fn, opi_card_host_peer(c));
+    if (c->boot.os_status != fn->os_status ||
+        c->generation != fn->os_generation) {
+        fn->os_status = c->boot.os_status;
+        fn->os_generation = c->generation;
+        opi_event(fn, OPI_EV_BOOT, c->boot.os_status, c->generation);
+    }
 }
 
 void opi_card_update(OpiCard *c)
 {
-    uint8_t func_state;
+    unsigned i;
 
     opi_card_boot_block(c);
     if (c->pf) {
         opi_pf_boot_block(c->pf, &c->boot);
     }
-    opi_card_update_peer(&c->host, opi_card_host_peer(c));
     if (c->boot.os_status != c->host.os_status ||
         c->generation != c->host.os_generation) {
         trace_opi_boot(c->boot.os_status, c->generation);
-        c->host.os_status = c->boot.os_status;
-        c->host.os_generation = c->generation;
-        opi_event(&c->host, OPI_EV_BOOT, c->boot.os_status, c->generation,
-                  OPI_ID_NONE, OPI_ID_NONE);
+    }
+    opi_card_update_host(&c->host);
+    for (i = 0; i < OPI_VFS; i++) {
+        opi_card_update_host(&c->vf[i]);
     }
     opi_card_update_peer(&c->dpu, opi_card_dpu_peer(c));
-
-    func_state = !c->pf ? OPI_FUNC_HIDDEN :
-                 c->host.aq_status & OPI_AQ_STATUS_ENABLED ? OPI_FUNC_ATTACHED
-                                                           : OPI_FUNC_EXPOSED;
-    if (func_state != c->func_state) {
-        uint32_t change = func_state == OPI_FUNC_ATTACHED ?
-                          OPI_CHANGE_ATTACHED :
-                          c->func_state == OPI_FUNC_ATTACHED ?
-                          OPI_CHANGE_DETACHED : OPI_CHANGE_EXPOSED;
-
-        c->func_state = func_state;
-        opi_event(&c->dpu, OPI_EV_FUNC, func_state, change, OPI_FUNC_HOST_PF,
-                  OPI_PORT_ID_HOST_PF);
-    }
-    opi_card_update_carriers(&c->host);
-    opi_card_update_carriers(&c->dpu);
+    opi_func_update(c);
+    opi_card_update_carriers(c);
     c->dpu.ops->publish(&c->dpu, OPI_REG_ALL);
 }
 
@@ -276,6 +308,7 @@ void opi_card_detach_pf(OpiCard *c)
     c->host.present = false;
     opi_fn_reset(&c->host);
     c->pf = NULL;
+    c->vfs = 0;
     opi_card_update(c);
     opi_card_leave(c);
     opi_dma_detach(&c->host);
@@ -286,16 +319,34 @@ void opi_card_host_reset(OpiCard *c, bool flr)
     if (c->busy) {
         /* A message signalled interrupt was aimed at our config space. */
         c->host.reset_wanted = true;
+        c->reset_wanted = true;
         return;
     }
     opi_card_enter(c);
     trace_opi_host_reset(flr);
     opi_fn_reset(&c->host);
     if (!flr) {
-        opi_event(&c->dpu, OPI_EV_HOST_RESET, 0, 0, OPI_ID_NONE, OPI_ID_NONE);
+        opi_event(&c->dpu, OPI_EV_HOST_RESET, 0, 0);
     }
     opi_card_update(c);
     opi_card_leave(c);
+}
+
+void opi_card_vf_reset(OpiFn *fn)
+{
+    fn->reset_wanted = fn->present;
+    fn->card->reset_wanted |= fn->present;
+    opi_card_vfs_changed(fn->card);
+}
+
+void opi_card_vfs_changed(OpiCard *c)
+{
+    c->reset_wanted |= c->vfs != opi_card_vfs(c);
+    if (!c->busy) {
+        /* Leaving does what is wanted. */
+        opi_card_enter(c);
+        opi_card_leave(c);
+    }
 }
 
 static void opi_card_vm_state(void *opaque, bool running, RunState state)
@@ -307,6 +358,7 @@ static void opi_card_vm_state(void *opaque, bool running, RunState state)
         c->host_power = OPI_HOST_RUNNING;
     } else if (state == RUN_STATE_SHUTDOWN) {
         c->host_power = OPI_HOST_OFF;
+        /* The VFs are gone with what enabled them. */
         opi_fn_reset(&c->host);
     } else if (c->host_power == OPI_HOST_RUNNING) {
         c->host_power = OPI_HOST_PAUSED;
@@ -386,6 +438,19 @@ static bool opi_card_get_dead(Object *obj, Error **errp)
     return OPI_CARD(obj)->host.dead;
 }
 
+static void opi_card_kill(OpiCard *c, bool dead)
+{
+    unsigned i;
+
+    c->host.dead = dead;
+    for (i = 0; i < OPI_VFS; i++) {
+        if (c->vf[i].present) {
+            opi_fn_reset(&c->vf[i]);
+        }
+        c->vf[i].dead = dead;
+    }
+}
+
 static void opi_card_set_dead(Object *obj, bool val, Error **errp)
 {
     OpiCard *c = OPI_CARD(obj);
@@ -397,11 +462,11 @@ static void opi_card_set_dead(Object *obj, bool val, Error **errp)
     if (DEVICE(obj)->realized) {
         opi_card_enter(c);
         opi_fn_reset(&c->host);
-        c->host.dead = val;
+        opi_card_kill(c, val);
         opi_card_update(c);
         opi_card_leave(c);
     } else {
-        c->host.dead = val;
+        opi_card_kill(c, val);
     }
 }
 
@@ -555,9 +620,22 @@ static bool opi_card_parse_mode(OpiCard *c, Error **errp)
     return false;
 }
 
+static void opi_card_free(OpiCard *c)
+{
+    unsigned i;
+
+    opi_func_finalize(c);
+    opi_eswitch_finalize(c);
+    for (i = 0; i < OPI_FNS; i++) {
+        opi_fn_finalize(opi_card_fn(c, i));
+    }
+    g_free(c->bounce);
+}
+
 static void opi_card_realize(DeviceState *dev, Error **errp)
 {
     OpiCard *c = OPI_CARD(dev);
+    unsigned i;
 
     if (!c->serial) {
         error_setg(errp, "serial is required and must not be zero");
@@ -578,23 +656,23 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
     if (!opi_card_parse_mode(c, errp)) {
         return;
     }
-    c->trusted_pf = c->trust;
     QTAILQ_INIT(&c->pending);
     QTAILQ_INIT(&c->moved);
     QTAILQ_INIT(&c->waiting);
     c->coalesce_at = INT64_MAX;
     c->bounce = g_malloc(OPI_TAG_LEN + OPI_FRAME_MAX);
-    opi_fn_init(&c->host, c, OPI_ROLE_HOST_PF, &opi_fn_pci_ops);
-    opi_fn_init(&c->dpu, c, OPI_ROLE_DPU, &opi_fn_link_ops);
+    opi_fn_init(&c->host, c, OPI_ROLE_HOST_PF, OPI_ID16_NONE, &opi_fn_pci_ops);
+    opi_fn_init(&c->dpu, c, OPI_ROLE_DPU, OPI_ID16_NONE, &opi_fn_link_ops);
+    for (i = 0; i < OPI_VFS; i++) {
+        opi_fn_init(&c->vf[i], c, OPI_ROLE_HOST_VF, i, &opi_fn_pci_ops);
+    }
     opi_eswitch_init(c);
-    opi_rx_reset(&c->host);
+    opi_func_init(c);
     opi_rx_reset(&c->dpu);
     opi_card_boot_block(c);
 
     if (!opi_link_card_realize(c, errp)) {
-        opi_fn_finalize(&c->host);
-        opi_fn_finalize(&c->dpu);
-        g_free(c->bounce);
+        opi_card_free(c);
         return;
     }
     c->bh = qemu_bh_new_guarded(opi_card_bh, c, &dev->mem_reentrancy_guard);
@@ -620,9 +698,7 @@ static void opi_card_unrealize(DeviceState *dev)
     timer_free(c->retry);
     timer_free(c->coalesce);
     qemu_bh_delete(c->bh);
-    opi_fn_finalize(&c->host);
-    opi_fn_finalize(&c->dpu);
-    g_free(c->bounce);
+    opi_card_free(c);
 }
 
 static const VMStateDescription opi_card_vmstate = {

@@ -40,9 +40,14 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_MTU_EXTRA           (14 + 8)
 #define OPI_SPEED               25000
 #define OPI_VFS                 64
+#define OPI_VF_QPS              4
+#define OPI_VF_EQS              (OPI_VF_QPS + 1)
 #define OPI_CAPS                                                \
-    (OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO | OPI_CAP_VLAN | \
+    (OPI_CAP_SRIOV |                                            \
+     OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO | OPI_CAP_VLAN | \
      OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE)
+/* Those that mean something to the owner of functions only. */
+#define OPI_CAPS_DPU            (OPI_CAP_RATE | OPI_CAP_POLICE)
 /* Longer times of cq_usecs than this are taken as this. */
 #define OPI_USECS_MAX           65535
 
@@ -53,7 +58,10 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_FUNC_HOST_PF        1
 #define OPI_PORT_ID_UPLINK      0
 #define OPI_PORT_ID_HOST_PF     1
-#define OPI_PORTS               2
+#define OPI_PORT_ID_VF          2               /* + number of the VF */
+#define OPI_PORTS               (OPI_PORT_ID_VF + OPI_VFS)
+/* Functions with registers of their own: DPU, PF, VFs. */
+#define OPI_FNS                 (2 + OPI_VFS)
 
 /* A pass of the engine: the rest waits for the next turn of the main loop. */
 #define OPI_BATCH               32
@@ -69,6 +77,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_HASH_INPUT_MAX      36
 
 typedef struct OpiFn OpiFn;
+typedef struct OpiFunc OpiFunc;
+typedef struct OpiPort OpiPort;
 typedef struct OpiQp OpiQp;
 
 /* How a function reaches the memory and the interrupts of its computer. */
@@ -101,6 +111,7 @@ typedef struct OpiEq {
 
 struct OpiQp {
     OpiFn *fn;
+    OpiPort *port;                      /* that it serves; DPU: NULL, all */
     bool used;
     uint8_t state;
     uint8_t error;
@@ -182,8 +193,9 @@ struct OpiFn {
     unsigned nwindows;
     bool translated;                    /* an IOMMU is in the way */
     uint8_t role;
-    uint32_t func_id;
+    uint16_t vf;                        /* number, or OPI_ID16_NONE */
     uint32_t port;                      /* its own; DPU: the first uplink */
+    OpiFunc *func;                      /* host: NULL while it is in no table */
     bool present;                       /* there is somebody who can use it */
     bool dead;                          /* by fault injection */
     bool reset_wanted;                  /* asked for while the card was busy */
@@ -195,7 +207,6 @@ struct OpiFn {
     uint32_t peer_generation;
     uint32_t os_status;
     uint32_t os_generation;
-    uint32_t carrier;                   /* a bit per port, as last told */
 
     uint64_t aq_sq_reg, aq_cq_reg;      /* as written, taken over by AQ_CTRL */
     uint64_t aq_sq, aq_cq;
@@ -208,9 +219,27 @@ struct OpiFn {
     OpiFaults fault;
 
     uint32_t seq;
+    /* What it is built with, and how much of it can be used now. */
+    unsigned nqps, neqs;
+    unsigned max_qps, max_eqs;
     OpiEq *eqs;
     OpiQp *qps;
+    OpiQp *receiver;                    /* DPU: as OpiPort.receiver */
     OpiRss rss;
+};
+
+/* A function of the host as the DPU, its owner, sees it. */
+struct OpiFunc {
+    uint32_t id;
+    uint8_t type;                       /* OPI_PORT_PF, VF */
+    uint8_t state;                      /* enum opi_func_state, as last told */
+    bool expose;                        /* the DPU lets the host have it */
+    bool trust;
+    bool migratable;
+    uint16_t vlan;                      /* port VLAN, 0: none */
+    OpiFn *fn;                          /* whose registers and queues it uses */
+    OpiPort *port;
+    QTAILQ_ENTRY(OpiFunc) entry;
 };
 
 /* What an end of a port receives, and which metadata it accepts. */
@@ -226,20 +255,24 @@ typedef struct OpiPortEnd {
     uint32_t mtu;
     OpiRx rx;
     uint64_t rx_frames, rx_bytes, rx_no_buffer, rx_oversize, rx_down;
-    uint64_t rx_filtered;
-    uint64_t tx_frames, tx_bytes, tx_bad, tx_down;
+    uint64_t rx_filtered, rx_policed;
+    uint64_t tx_frames, tx_bytes, tx_bad, tx_down, tx_spoofed, tx_vlan;
+    bool carrier;                       /* as last told */
 } OpiPortEnd;
 
-typedef struct OpiPort {
+struct OpiPort {
     uint32_t id;
     uint8_t type;
+    OpiFunc *owner;                     /* NULL: uplink */
     bool func_up;
     bool rep_up;
     uint8_t mac[6];
     uint8_t rep_mac[6];
     OpiPortEnd func;
     OpiPortEnd rep;
-} OpiPort;
+    /* Lowest-numbered running queue pair of the function; NULL: none runs. */
+    OpiQp *receiver;
+};
 
 /* What is still to be done to a frame, or is known of it. */
 typedef struct OpiMeta {
@@ -313,9 +346,14 @@ struct OpiCard {
     PCIDevice *pf;
     OpiFn host;
     OpiFn dpu;
-    OpiPort ports[OPI_PORTS];
-    uint8_t func_state;                 /* enum opi_func_state of the host PF */
-    bool trusted_pf;                    /* OPI_FUNC_F_TRUST of the host PF */
+    OpiFn vf[OPI_VFS];
+    OpiPort *port[OPI_PORTS];
+    /* The function table, in rising order of ids. */
+    QTAILQ_HEAD(, OpiFunc) funcs;
+    uint32_t last_func;                 /* id */
+    unsigned max_vfs;                   /* that the host may enable */
+    unsigned vfs;                       /* that it has */
+    unsigned num_vfs;                   /* the same, as last told */
 
     /* The two computers */
     OpiHostPower host_power;
@@ -338,6 +376,7 @@ struct OpiCard {
     /* The engine */
     unsigned busy;
     bool running;
+    bool reset_wanted;                  /* by some function */
     QEMUBH *bh;
     QEMUTimer *retry;
     QTAILQ_HEAD(, OpiQp) pending;
@@ -370,6 +409,11 @@ bool opi_card_dpu_ready(const OpiCard *c);
 void opi_card_attach_pf(OpiCard *c, PCIDevice *pf);
 void opi_card_detach_pf(OpiCard *c);
 void opi_card_host_reset(OpiCard *c, bool flr);
+void opi_card_vf_reset(OpiFn *fn);
+/* VF Enable has been written. */
+void opi_card_vfs_changed(OpiCard *c);
+/* All that have registers: the DPU's, the PF, the VFs. */
+OpiFn *opi_card_fn(OpiCard *c, unsigned i);
 /* The link has come up, has gone, or told of the DPU. */
 void opi_card_soc_up(OpiCard *c);
 void opi_card_soc_down(OpiCard *c);
@@ -377,7 +421,10 @@ void opi_card_soc_event(OpiCard *c, uint32_t event);
 void opi_card_run(OpiCard *c);
 
 /* opi-fn.c: one function: registers and reset */
-void opi_fn_init(OpiFn *fn, OpiCard *c, uint8_t role, const OpiFnOps *ops);
+void opi_fn_init(OpiFn *fn, OpiCard *c, uint8_t role, uint16_t vf,
+                 const OpiFnOps *ops);
+uint64_t opi_fn_caps(const OpiFn *fn);
+uint32_t opi_fn_id(const OpiFn *fn);
 void opi_fn_finalize(OpiFn *fn);
 void opi_fn_reset(OpiFn *fn);
 uint32_t opi_fn_reg_read(OpiFn *fn, uint32_t reg);
@@ -403,8 +450,9 @@ uint16_t opi_eq_destroy(OpiFn *fn, uint32_t id);
 /*
  * An asynchronous event, into event queue 0; its sequence number is filled in.
  */
-void opi_event(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value,
-               uint32_t func_id, uint32_t port);
+void opi_event(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value);
+void opi_event_port(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value,
+                    const OpiPort *p);
 void opi_event_qp_error(OpiQp *qp);
 /* True: the notification is in the queue. */
 bool opi_eq_notify_qp(OpiQp *qp);
@@ -418,8 +466,8 @@ void opi_qp_query(OpiQp *qp, struct opi_qp_info *info);
 void opi_qp_drop(OpiQp *qp);
 void opi_qp_fail(OpiQp *qp, uint8_t error);
 void opi_qp_kick(OpiQp *qp);
-/* The lowest-numbered running queue pair. */
-OpiQp *opi_qp_receiver(OpiFn *fn);
+/* The lowest-numbered running queue pair of @fn for @p. */
+OpiQp *opi_qp_receiver(const OpiFn *fn, const OpiPort *p);
 /* Send what is posted, within the budget; true: there is more. */
 bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes);
 /* Compare the arm words of queue pairs that moved, and tell their drivers. */
@@ -444,7 +492,7 @@ uint16_t opi_rss_set(OpiFn *fn, const struct opi_rss_config *cfg);
 /* False: the sender's memory could not be read. */
 bool opi_rx_passes(const OpiFn *fn, OpiPort *p, OpiFrame *f, bool *pass);
 /* The queue pair for the frame, NULL: none runs. Fills in the hash. */
-bool opi_rss_receiver(OpiFn *fn, OpiFrame *f, OpiQp **qp);
+bool opi_rss_receiver(OpiFn *fn, OpiPort *p, OpiFrame *f, OpiQp **qp);
 
 /* opi-offload.c: what metadata asks for, done by the card */
 typedef enum OpiOffload {
@@ -478,7 +526,10 @@ bool opi_cut_next(OpiCut *cut);
 
 /* opi-eswitch.c */
 void opi_eswitch_init(OpiCard *c);
-OpiPort *opi_eswitch_port(OpiCard *c, uint32_t id);
+void opi_eswitch_finalize(OpiCard *c);
+OpiPort *opi_port_new(OpiCard *c, uint32_t id, OpiFunc *owner);
+void opi_port_free(OpiCard *c, OpiPort *p);
+OpiPort *opi_eswitch_port(const OpiCard *c, uint32_t id);
 bool opi_port_carrier(const OpiFn *fn, const OpiPort *p);
 /* The end of @p that @fn is at. */
 OpiPortEnd *opi_port_end(const OpiFn *fn, OpiPort *p);
@@ -545,6 +596,19 @@ bool opi_link_card_realize(OpiCard *c, Error **errp);
 void opi_link_card_unrealize(OpiCard *c);
 void opi_link_card_state(OpiCard *c);
 void opi_link_card_close(OpiCard *c, const char *why);
+
+/* opi-func.c: the function table */
+void opi_func_init(OpiCard *c);
+void opi_func_finalize(OpiCard *c);
+OpiFunc *opi_func_find(const OpiCard *c, uint32_t id);
+/* What the computers should see of it by now; tells what has changed. */
+void opi_func_update(OpiCard *c);
+/* Tell of a change of settings. */
+void opi_func_changed(OpiCard *c, const OpiFunc *f, uint32_t change);
+bool opi_func_owned_by(const OpiFunc *f, const OpiFn *fn);
+void opi_func_get(const OpiFunc *f, struct opi_func_info *i);
+uint16_t opi_func_set(OpiFunc *f, const struct opi_cmd *cmd);
+uint16_t opi_func_expose(OpiFunc *f, bool expose);
 
 /* opi-pf.c */
 OpiCard *opi_pf_card(PCIDevice *pf);

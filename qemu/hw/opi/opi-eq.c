@@ -18,7 +18,7 @@ uint16_t opi_eq_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
     uint64_t shadow = le64_to_cpu(cmd->u.eq.shadow);
     uint16_t vector = le16_to_cpu(cmd->u.eq.vector);
     uint8_t order = cmd->u.eq.order;
-    uint32_t neqs = fn->card->max_qps + 1;
+    uint32_t neqs = fn->max_eqs;
     OpiEq *eq;
 
     if (id >= neqs) {
@@ -47,7 +47,7 @@ uint16_t opi_eq_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
 
 uint16_t opi_eq_destroy(OpiFn *fn, uint32_t id)
 {
-    if (id > fn->card->max_qps) {
+    if (id >= fn->max_eqs) {
         return OPI_ST_ERANGE;
     }
     if (!fn->eqs[id].used) {
@@ -98,10 +98,10 @@ static void opi_eq_tell_lost(OpiFn *fn, OpiEq *eq)
     struct opi_eqe e = {
         .type = OPI_EV_LOST,
         .value = cpu_to_le32(eq->lost),
-        .func_id = cpu_to_le32(fn->func_id),
+        .func_id = cpu_to_le32(opi_fn_id(fn)),
         .port = cpu_to_le32(OPI_ID_NONE),
         .sf = cpu_to_le32(OPI_ID_NONE),
-        .vf = cpu_to_le16(OPI_ID16_NONE),
+        .vf = cpu_to_le16(fn->vf),
         .seq = cpu_to_le32(fn->seq + 1),
     };
 
@@ -135,17 +135,33 @@ static void opi_eq_async(OpiFn *fn, struct opi_eqe *e)
     }
 }
 
-void opi_event(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value,
-               uint32_t func_id, uint32_t port)
+void opi_event(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value)
 {
     struct opi_eqe e = {
         .type = type,
         .sub = sub,
         .value = cpu_to_le32(value),
-        .func_id = cpu_to_le32(func_id),
-        .port = cpu_to_le32(port),
+        .func_id = cpu_to_le32(OPI_ID_NONE),
+        .port = cpu_to_le32(OPI_ID_NONE),
         .sf = cpu_to_le32(OPI_ID_NONE),
         .vf = cpu_to_le16(OPI_ID16_NONE),
+    };
+
+    opi_eq_async(fn, &e);
+}
+
+void opi_event_port(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value,
+                    const OpiPort *p)
+{
+    const OpiFunc *f = p->owner;
+    struct opi_eqe e = {
+        .type = type,
+        .sub = sub,
+        .value = cpu_to_le32(value),
+        .func_id = cpu_to_le32(f ? f->id : OPI_ID_NONE),
+        .port = cpu_to_le32(p->id),
+        .sf = cpu_to_le32(OPI_ID_NONE),
+        .vf = cpu_to_le16(f ? f->fn->vf : OPI_ID16_NONE),
     };
 
     opi_eq_async(fn, &e);
@@ -157,10 +173,10 @@ void opi_event_qp_error(OpiQp *qp)
         .type = OPI_EV_QP_ERROR,
         .sub = qp->error,
         .queue = cpu_to_le16(qp->id),
-        .func_id = cpu_to_le32(qp->fn->func_id),
+        .func_id = cpu_to_le32(opi_fn_id(qp->fn)),
         .port = cpu_to_le32(OPI_ID_NONE),
         .sf = cpu_to_le32(OPI_ID_NONE),
-        .vf = cpu_to_le16(OPI_ID16_NONE),
+        .vf = cpu_to_le16(qp->fn->vf),
     };
 
     opi_eq_async(qp->fn, &e);
@@ -173,10 +189,10 @@ bool opi_eq_notify_qp(OpiQp *qp)
     struct opi_eqe e = {
         .type = OPI_EV_QP,
         .queue = cpu_to_le16(qp->id),
-        .func_id = cpu_to_le32(fn->func_id),
+        .func_id = cpu_to_le32(opi_fn_id(fn)),
         .port = cpu_to_le32(OPI_ID_NONE),
         .sf = cpu_to_le32(OPI_ID_NONE),
-        .vf = cpu_to_le16(OPI_ID16_NONE),
+        .vf = cpu_to_le16(fn->vf),
     };
 
     trace_opi_event_qp(fn->role, qp->id);
@@ -186,18 +202,17 @@ bool opi_eq_notify_qp(OpiQp *qp)
 /* Those that found no room; called by the timer. */
 void opi_eq_retry(OpiCard *c)
 {
-    OpiFn *fns[] = { &c->host, &c->dpu };
     bool again = false;
     unsigned i, q;
 
-    for (i = 0; i < ARRAY_SIZE(fns); i++) {
-        OpiFn *fn = fns[i];
+    for (i = 0; i < OPI_FNS; i++) {
+        OpiFn *fn = opi_card_fn(c, i);
 
         if (fn->eqs[0].used && fn->eqs[0].lost) {
             opi_eq_tell_lost(fn, &fn->eqs[0]);
             again |= fn->eqs[0].lost;
         }
-        for (q = 0; q < c->max_qps; q++) {
+        for (q = 0; q < fn->nqps; q++) {
             OpiQp *qp = &fn->qps[q];
 
             if (qp->unheard) {

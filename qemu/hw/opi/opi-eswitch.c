@@ -26,25 +26,43 @@ static void opi_mac(OpiCard *c, uint8_t *mac, uint16_t n)
     mac[5] = n;
 }
 
-void opi_eswitch_init(OpiCard *c)
+/* As at power-on: down, nothing counted, PROMISC where that is allowed. */
+OpiPort *opi_port_new(OpiCard *c, uint32_t id, OpiFunc *owner)
 {
-    unsigned i;
+    OpiPort *p = g_new0(OpiPort, 1);
 
-    for (i = 0; i < OPI_PORTS; i++) {
-        OpiPort *p = &c->ports[i];
-
-        p->id = i;
-        p->type = i == OPI_PORT_ID_UPLINK ? OPI_PORT_UPLINK : OPI_PORT_PF;
-        opi_mac(c, p->mac, 2 * i);
-        opi_mac(c, p->rep_mac, 2 * i + 1);
-        p->func.mtu = OPI_MTU_DEFAULT;
-        p->rep.mtu = OPI_MTU_DEFAULT;
-    }
+    p->id = id;
+    p->type = owner ? owner->type : OPI_PORT_UPLINK;
+    p->owner = owner;
+    opi_mac(c, p->mac, 2 * id);
+    opi_mac(c, p->rep_mac, 2 * id + 1);
+    p->func.mtu = OPI_MTU_DEFAULT;
+    p->rep.mtu = OPI_MTU_DEFAULT;
+    p->func.rx.flags = owner && owner->trust ? OPI_RX_F_PROMISC : 0;
+    p->rep.rx.flags = OPI_RX_F_PROMISC;
+    c->port[id] = p;
+    return p;
 }
 
-OpiPort *opi_eswitch_port(OpiCard *c, uint32_t id)
+void opi_port_free(OpiCard *c, OpiPort *p)
 {
-    return id < OPI_PORTS ? &c->ports[id] : NULL;
+    c->port[p->id] = NULL;
+    g_free(p);
+}
+
+void opi_eswitch_init(OpiCard *c)
+{
+    opi_port_new(c, OPI_PORT_ID_UPLINK, NULL);
+}
+
+void opi_eswitch_finalize(OpiCard *c)
+{
+    opi_port_free(c, c->port[OPI_PORT_ID_UPLINK]);
+}
+
+OpiPort *opi_eswitch_port(const OpiCard *c, uint32_t id)
+{
+    return id < OPI_PORTS ? c->port[id] : NULL;
 }
 
 bool opi_port_carrier(const OpiFn *fn, const OpiPort *p)
@@ -158,7 +176,7 @@ static OpiSend opi_eswitch_to_fn(OpiFn *fn, OpiPort *p, OpiFrame *f,
         to.end->rx_oversize++;
         return OPI_SEND_DONE;
     }
-    if (!opi_rss_receiver(fn, f, &to.qp)) {
+    if (!opi_rss_receiver(fn, p, f, &to.qp)) {
         return OPI_SEND_FAULT;
     }
     if (!to.qp) {
@@ -211,7 +229,8 @@ OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
 
         ret = opi_eswitch_hand(f, 0, first, budget, opi_eswitch_to_wire, &to);
     } else {
-        ret = opi_eswitch_to_fn(fn->role == OPI_ROLE_DPU ? &c->host : &c->dpu,
+        ret = opi_eswitch_to_fn(fn->role == OPI_ROLE_DPU ? p->owner->fn
+                                                         : &c->dpu,
                                 p, f, first, budget);
     }
     switch (ret) {
@@ -234,7 +253,7 @@ OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
 
 void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len)
 {
-    OpiPort *p = &c->ports[OPI_PORT_ID_UPLINK];
+    OpiPort *p = c->port[OPI_PORT_ID_UPLINK];
     uint32_t first = 0;
     int64_t budget = 1;
     OpiFrame f;

@@ -46,7 +46,7 @@ uint32_t opi_fn_reg_read(OpiFn *fn, uint32_t reg)
     case OPI_REG_ROLE:
         return fn->role | c->mode << OPI_ROLE_MODE_SHIFT;
     case OPI_REG_FUNC_ID:
-        return fn->func_id;
+        return opi_fn_id(fn);
     case OPI_REG_SERIAL_LO:
         return c->serial;
     case OPI_REG_SERIAL_HI:
@@ -56,11 +56,11 @@ uint32_t opi_fn_reg_read(OpiFn *fn, uint32_t reg)
     case OPI_REG_PEER:
         return fn->peer;
     case OPI_REG_CAPS_LO:
-        return c->caps;
+        return opi_fn_caps(fn);
     case OPI_REG_CAPS_HI:
-        return c->caps >> 32;
+        return opi_fn_caps(fn) >> 32;
     case OPI_REG_LIMITS0:
-        return c->max_qps | (c->max_qps + 1) << OPI_LIMITS0_EQS_SHIFT;
+        return fn->max_qps | fn->max_eqs << OPI_LIMITS0_EQS_SHIFT;
     case OPI_REG_LIMITS1:
         return OPI_AQ_ORDER_MAX |
                OPI_RING_ORDER_MAX << OPI_LIMITS1_RING_ORDER_SHIFT |
@@ -154,7 +154,7 @@ void opi_fn_doorbell(OpiFn *fn, uint32_t page, uint32_t off, uint32_t val)
         if (off == OPI_DB_AQ_TAIL) {
             opi_admin_kick(fn, val);
         }
-    } else if (page <= fn->card->max_qps && off == OPI_DB_SQ_TAIL) {
+    } else if (page <= fn->nqps && off == OPI_DB_SQ_TAIL) {
         /* Posted buffers need no kick: the card never waits for them. */
         opi_qp_kick(&fn->qps[page - 1]);
     }
@@ -188,10 +188,10 @@ static void opi_fn_drop_queues(OpiFn *fn)
 {
     unsigned i;
 
-    for (i = 0; i < fn->card->max_qps; i++) {
+    for (i = 0; i < fn->nqps; i++) {
         opi_qp_drop(&fn->qps[i]);
     }
-    memset(fn->eqs, 0, sizeof(*fn->eqs) * (fn->card->max_qps + 1));
+    memset(fn->eqs, 0, sizeof(*fn->eqs) * fn->neqs);
     fn->aq_pending = false;
 }
 
@@ -225,34 +225,67 @@ void opi_fn_reset(OpiFn *fn)
     fn->reset_wanted = false;
     opi_rx_reset(fn);
 
-    if (fn == &c->dpu) {
-        for (i = 0; i < OPI_PORTS; i++) {
-            c->ports[i].rep_up = false;
+    for (i = 0; i < OPI_PORTS; i++) {
+        OpiPort *p = c->port[i];
+
+        if (p && fn == &c->dpu) {
+            p->rep_up = false;
+        } else if (p && p->owner && p->owner->fn == fn) {
+            p->func_up = false;
         }
+    }
+    if (fn == &c->dpu) {
         c->booted = false;
         if (c->ctrl) {
             qatomic_set(&c->ctrl->aq_tail, 0);
         }
-    } else {
-        c->ports[OPI_PORT_ID_HOST_PF].func_up = false;
     }
     opi_fn_set_status(fn, fn->present ? OPI_DEV_STATUS_READY : 0,
                       fn->present ? OPI_DEV_STATUS_FATAL : UINT32_MAX);
     opi_fn_publish(fn, OPI_REG_ALL);
 }
 
-void opi_fn_init(OpiFn *fn, OpiCard *c, uint8_t role, const OpiFnOps *ops)
+uint64_t opi_fn_caps(const OpiFn *fn)
+{
+    return fn->card->caps & (fn->role == OPI_ROLE_DPU ? UINT64_MAX
+                                                      : ~OPI_CAPS_DPU);
+}
+
+uint32_t opi_fn_id(const OpiFn *fn)
+{
+    if (fn->role == OPI_ROLE_DPU) {
+        return OPI_FUNC_DPU;
+    }
+    return fn->func ? fn->func->id : OPI_ID_NONE;
+}
+
+void opi_fn_init(OpiFn *fn, OpiCard *c, uint8_t role, uint16_t vf,
+                 const OpiFnOps *ops)
 {
     unsigned i;
 
     fn->card = c;
     fn->role = role;
+    fn->vf = vf;
     fn->ops = ops;
-    fn->func_id = role == OPI_ROLE_DPU ? OPI_FUNC_DPU : OPI_FUNC_HOST_PF;
-    fn->port = role == OPI_ROLE_DPU ? OPI_PORT_ID_UPLINK : OPI_PORT_ID_HOST_PF;
-    fn->eqs = g_new0(OpiEq, c->max_qps + 1);
-    fn->qps = g_new0(OpiQp, c->max_qps);
-    for (i = 0; i < c->max_qps; i++) {
+    switch (role) {
+    case OPI_ROLE_DPU:
+        fn->port = OPI_PORT_ID_UPLINK;
+        break;
+    case OPI_ROLE_HOST_PF:
+        fn->port = OPI_PORT_ID_HOST_PF;
+        break;
+    default:
+        fn->port = OPI_PORT_ID_VF + vf;
+        break;
+    }
+    fn->nqps = role == OPI_ROLE_HOST_VF ? OPI_VF_QPS : c->max_qps;
+    fn->neqs = role == OPI_ROLE_HOST_VF ? OPI_VF_EQS : c->max_qps + 1;
+    fn->max_qps = fn->nqps;
+    fn->max_eqs = fn->neqs;
+    fn->eqs = g_new0(OpiEq, fn->neqs);
+    fn->qps = g_new0(OpiQp, fn->nqps);
+    for (i = 0; i < fn->nqps; i++) {
         fn->qps[i].fn = fn;
         fn->qps[i].id = i;
     }

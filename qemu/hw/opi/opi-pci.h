@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the PCI shells of the card (PF, VF, the DPU's function) have in common:
- * where BARs and capabilities are, and how accesses must look.
+ * where BARs and capabilities are, and how accesses must look; opi-pci.c.
  */
 #ifndef HW_OPI_PCI_H
 #define HW_OPI_PCI_H
@@ -23,8 +23,6 @@
 /* With ARI the VFs follow the PF, and all fit on its bus. */
 #define OPI_VF_OFFSET           1
 #define OPI_VF_STRIDE           1
-#define OPI_VF_VECTORS          2
-#define OPI_VF_QPS              0
 
 #define OPI_DB_PAGE             4096
 #define OPI_MSIX_BAR_SIZE       4096
@@ -59,7 +57,11 @@ static inline bool opi_mmio_accepts(void *opaque, hwaddr addr, unsigned size,
         },                                      \
     }
 
-/* Regions, capabilities and vectors of any of the three; opi-pf.c. */
+/* Accesses to a function of the host; the opaque is its OpiFn. */
+extern const MemoryRegionOps opi_fn_regs_ops;
+extern const MemoryRegionOps opi_fn_doorbell_ops;
+
+/* Regions, capabilities and vectors of any of the three. */
 typedef struct OpiBars {
     MemoryRegion regs;
     MemoryRegion doorbells;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * OPI card: the physical function on the host's bus ("opi-dpu"): config space,
- * BARs, MSI-X, resets.  A shell: what accesses mean is in opi-fn.c.
+ * SR-IOV, resets.  A shell: what it has in common with others is in opi-pci.c,
+ * what accesses mean in opi-fn.c.
  */
 #include "qemu/osdep.h"
 #include "qemu/module.h"
@@ -25,135 +26,34 @@ struct OpiPf {
     OpiBars bars;
 };
 
-/* ---- Common to PF, VF and the DPU's function --------------------------- */
-
-uint64_t opi_pci_doorbell_size(unsigned qps)
-{
-    return pow2ceil((uint64_t)(qps + 1) * OPI_DB_PAGE);
-}
-
-bool opi_pci_realize(PCIDevice *dev, OpiBars *bars, const MemoryRegionOps *regs,
-                     const MemoryRegionOps *doorbells, void *opaque,
-                     uint64_t doorbell_size, unsigned vectors, Error **errp)
-{
-    Object *obj = OBJECT(dev);
-    unsigned i;
-
-    dev->config[PCI_INTERRUPT_PIN] = 0;
-    memory_region_init_io(&bars->regs, obj, regs, opaque, "opi-regs",
-                          OPI_BAR_REGS_SIZE);
-    pci_register_bar(dev, OPI_BAR_REGS, OPI_BAR_TYPE, &bars->regs);
-    memory_region_init_io(&bars->doorbells, obj, doorbells, opaque,
-                          "opi-doorbells", doorbell_size);
-    pci_register_bar(dev, OPI_BAR_DOORBELLS, OPI_BAR_TYPE, &bars->doorbells);
-    memory_region_init(&bars->msix, obj, "opi-msix", OPI_MSIX_BAR_SIZE);
-    pci_register_bar(dev, OPI_BAR_MSIX, OPI_BAR_TYPE, &bars->msix);
-
-    if (pcie_endpoint_cap_init(dev, OPI_CAP_EXP_OFF) < 0) {
-        error_setg(errp, "no room for the PCI Express capability");
-        return false;
-    }
-    if (msix_init(dev, vectors, &bars->msix, OPI_BAR_MSIX, 0, &bars->msix,
-                  OPI_BAR_MSIX, OPI_MSIX_PBA_OFF, OPI_CAP_MSIX_OFF, errp)) {
-        return false;
-    }
-    for (i = 0; i < vectors; i++) {
-        msix_vector_use(dev, i);
-    }
-    pcie_cap_deverr_init(dev);
-    pcie_cap_flr_init(dev);
-    if (pcie_aer_init(dev, PCI_ERR_VER, OPI_CAP_AER_OFF, PCI_ERR_SIZEOF,
-                      errp) < 0) {
-        msix_uninit(dev, &bars->msix, &bars->msix);
-        return false;
-    }
-    if (!pci_is_vf(dev)) {
-        if (pci_pm_init(dev, OPI_CAP_PM_OFF, errp) < 0) {
-            pcie_aer_exit(dev);
-            msix_uninit(dev, &bars->msix, &bars->msix);
-            return false;
-        }
-        pci_set_word(dev->config + OPI_CAP_PM_OFF + PCI_PM_PMC,
-                     PCI_PM_CAP_VER_1_1);
-        pci_set_word(dev->wmask + OPI_CAP_PM_OFF + PCI_PM_CTRL,
-                     PCI_PM_CTRL_STATE_MASK);
-        /* D3hot keeps what the driver set up, as the standard wants it. */
-        pci_set_word(dev->config + OPI_CAP_PM_OFF + PCI_PM_CTRL,
-                     PCI_PM_CTRL_NO_SOFT_RESET);
-    }
-    pcie_ari_init(dev, OPI_CAP_ARI_OFF);
-    return true;
-}
-
-void opi_pci_exit(PCIDevice *dev, OpiBars *bars)
-{
-    pcie_aer_exit(dev);
-    pcie_cap_exit(dev);
-    msix_unuse_all_vectors(dev);
-    msix_uninit(dev, &bars->msix, &bars->msix);
-}
-
-/* ---- The PF ------------------------------------------------------------ */
-
-static uint64_t opi_pf_read(void *opaque, hwaddr addr, unsigned size)
-{
-    OpiPf *s = opaque;
-    OpiFn *fn = &s->card->host;
-
-    return fn->dead ? UINT32_MAX : opi_fn_reg_read(fn, addr);
-}
-
 /*
- * The card is busy only if this access comes out of what it does itself (an
- * interrupt message aimed at its own BAR): not for it to obey.
+ * VF Enable can be set only while NumVFs is not more than the DPU allows.  What
+ * TotalVFs allows is what the bit can be at most.
  */
-static void opi_pf_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
+static void opi_pf_limit_vfs(PCIDevice *dev)
 {
-    OpiPf *s = opaque;
-    OpiCard *c = s->card;
+    uint8_t *ctrl = dev->wmask + OPI_CAP_SRIOV_OFF + PCI_SRIOV_CTRL;
+    unsigned n = pci_get_word(dev->config + OPI_CAP_SRIOV_OFF +
+                              PCI_SRIOV_NUM_VF);
 
-    if (c->busy) {
-        trace_opi_reentered(addr);
+    if (pcie_sriov_num_vfs(dev)) {
         return;
     }
-    opi_card_enter(c);
-    opi_fn_reg_write(&c->host, addr, val);
-    opi_card_leave(c);
-}
-
-static uint64_t opi_pf_doorbell_read(void *opaque, hwaddr addr, unsigned size)
-{
-    OpiPf *s = opaque;
-
-    return s->card->host.dead ? UINT32_MAX : 0;
-}
-
-static void opi_pf_doorbell_write(void *opaque, hwaddr addr, uint64_t val,
-                                  unsigned size)
-{
-    OpiPf *s = opaque;
-    OpiCard *c = s->card;
-
-    if (c->busy) {
-        trace_opi_reentered(addr);
-        return;
+    if (n <= OPI_PF(dev)->card->max_vfs) {
+        pci_word_test_and_set_mask(ctrl, PCI_SRIOV_CTRL_VFE);
+    } else {
+        trace_opi_vfs_refused(n);
+        pci_word_test_and_clear_mask(ctrl, PCI_SRIOV_CTRL_VFE);
     }
-    opi_card_enter(c);
-    opi_fn_doorbell(&c->host, addr / OPI_DB_PAGE, addr % OPI_DB_PAGE, val);
-    opi_card_run(c);
-    opi_card_leave(c);
 }
-
-static const MemoryRegionOps opi_pf_ops = OPI_MMIO_OPS(opi_pf_read,
-                                                       opi_pf_write);
-static const MemoryRegionOps opi_pf_doorbell_ops =
-    OPI_MMIO_OPS(opi_pf_doorbell_read, opi_pf_doorbell_write);
 
 static void opi_pf_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
                                 int len)
 {
+    opi_pf_limit_vfs(dev);
     pci_default_write_config(dev, addr, val, len);
     pcie_cap_flr_write_config(dev, addr, val, len);
+    opi_card_vfs_changed(OPI_PF(dev)->card);
 }
 
 void opi_pf_boot_block(PCIDevice *pf, const struct opi_boot_block *boot)
@@ -177,7 +77,7 @@ static void opi_pf_dvsec_init(PCIDevice *dev)
 static void opi_pf_realize(PCIDevice *dev, Error **errp)
 {
     OpiPf *s = OPI_PF(dev);
-    uint64_t db_size;
+    OpiFn *fn;
 
     if (!s->card || !DEVICE(s->card)->realized) {
         error_setg(errp, "card must name an opi-card");
@@ -192,9 +92,9 @@ static void opi_pf_realize(PCIDevice *dev, Error **errp)
         error_setg(errp, "opi-dpu belongs on a pcie-root-port");
         return;
     }
-    db_size = opi_pci_doorbell_size(s->card->max_qps);
-    if (!opi_pci_realize(dev, &s->bars, &opi_pf_ops, &opi_pf_doorbell_ops, s,
-                         db_size, s->card->max_qps + 1, errp)) {
+    fn = &s->card->host;
+    if (!opi_pci_realize(dev, &s->bars, &opi_fn_regs_ops, &opi_fn_doorbell_ops,
+                         fn, opi_pci_doorbell_size(fn->nqps), fn->neqs, errp)) {
         return;
     }
     pcie_dev_ser_num_init(dev, OPI_CAP_DSN_OFF, s->card->serial);
@@ -234,6 +134,12 @@ static void opi_pf_reset_hold(Object *obj, ResetType type)
     opi_card_host_reset(s->card, flr);
 }
 
+/* In a reset of the bus VF Enable is cleared after the functions' resets. */
+static void opi_pf_reset_exit(Object *obj, ResetType type)
+{
+    opi_card_vfs_changed(OPI_PF(obj)->card);
+}
+
 static const Property opi_pf_props[] = {
     DEFINE_PROP_LINK("card", OpiPf, card, TYPE_OPI_CARD, OpiCard *),
 };
@@ -259,6 +165,7 @@ static void opi_pf_class_init(ObjectClass *oc, OpiClassData *data)
     pc->revision = 1;
     pc->class_id = PCI_CLASS_NETWORK_ETHERNET;
     rc->phases.hold = opi_pf_reset_hold;
+    rc->phases.exit = opi_pf_reset_exit;
     dc->vmsd = &opi_pf_vmstate;
     dc->desc = "OPI DPU card, physical function";
     set_bit(DEVICE_CATEGORY_NETWORK, dc->categories);

@@ -15,6 +15,28 @@
 
 #define SHADOW(qp, word) ((qp)->shadow + offsetof(struct opi_qp_shadow, word))
 
+/* Whoever now is the lowest-numbered running one of those that serve as @qp. */
+static void opi_qp_elect(const OpiQp *qp)
+{
+    OpiFn *fn = qp->fn;
+    OpiQp *best = NULL;
+    unsigned i;
+
+    for (i = 0; i < fn->nqps && !best; i++) {
+        OpiQp *q = &fn->qps[i];
+
+        if (q->used && q->state == OPI_QP_RUNNING && q->port == qp->port) {
+            best = q;
+        }
+    }
+    *(qp->port ? &qp->port->receiver : &fn->receiver) = best;
+}
+
+OpiQp *opi_qp_receiver(const OpiFn *fn, const OpiPort *p)
+{
+    return fn->role == OPI_ROLE_DPU ? fn->receiver : p->receiver;
+}
+
 uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
 {
     uint64_t sq = le64_to_cpu(cmd->u.qp.sq);
@@ -29,14 +51,14 @@ uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
     unsigned i;
     OpiQp *qp;
 
-    if (id >= fn->card->max_qps) {
+    if (id >= fn->max_qps) {
         return OPI_ST_ERANGE;
     }
     qp = &fn->qps[id];
     if (qp->used) {
         return OPI_ST_EEXIST;
     }
-    if (eq > fn->card->max_qps || !fn->eqs[eq].used) {
+    if (eq >= fn->neqs || !fn->eqs[eq].used) {
         return OPI_ST_ENOENT;
     }
     for (i = 0; i < ARRAY_SIZE(orders); i++) {
@@ -56,6 +78,8 @@ uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
     }
     *qp = (OpiQp) {
         .fn = fn,
+        .port = fn->role == OPI_ROLE_DPU ? NULL
+                                         : opi_eswitch_port(fn->card, fn->port),
         .id = id,
         .used = true,
         .state = OPI_QP_RUNNING,
@@ -69,6 +93,7 @@ uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
         .shadow = shadow,
     };
     fn->eqs[eq].users++;
+    opi_qp_elect(qp);
     return OPI_ST_OK;
 }
 
@@ -100,11 +125,12 @@ void opi_qp_drop(OpiQp *qp)
     qp->fn->eqs[qp->eq].users--;
     qp->used = false;
     qp->state = 0;
+    opi_qp_elect(qp);
 }
 
 uint16_t opi_qp_destroy(OpiFn *fn, uint32_t id)
 {
-    if (id >= fn->card->max_qps) {
+    if (id >= fn->max_qps) {
         return OPI_ST_ERANGE;
     }
     if (!fn->qps[id].used) {
@@ -133,6 +159,7 @@ void opi_qp_fail(OpiQp *qp, uint8_t error)
     opi_qp_unlist(qp);
     qp->state = OPI_QP_ERROR;
     qp->error = error;
+    opi_qp_elect(qp);
     opi_event_qp_error(qp);
 }
 
@@ -336,7 +363,7 @@ static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
     if (fn->role == OPI_ROLE_DPU) {
         *port = opi_eswitch_port(fn->card, id);
     } else {
-        *port = id ? NULL : opi_eswitch_port(fn->card, fn->port);
+        *port = id ? NULL : qp->port;
     }
     if (!*port) {
         return FRAME_MALFORMED;
@@ -583,18 +610,6 @@ static bool opi_qp_complete(OpiQp *qp, struct opi_cqe *cqe, unsigned n)
         }
     }
     return true;
-}
-
-OpiQp *opi_qp_receiver(OpiFn *fn)
-{
-    unsigned i;
-
-    for (i = 0; i < fn->card->max_qps; i++) {
-        if (fn->qps[i].used && fn->qps[i].state == OPI_QP_RUNNING) {
-            return &fn->qps[i];
-        }
-    }
-    return NULL;
 }
 
 /* What the first completion of a frame says besides its length. */

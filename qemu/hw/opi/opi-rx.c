@@ -15,9 +15,10 @@
 
 /* ---- Configuration ----------------------------------------------------- */
 
-static bool opi_fn_trusted(const OpiFn *fn)
+/* May @fn have all that its end of @p could receive? */
+static bool opi_rx_trusted(const OpiFn *fn, const OpiPort *p)
 {
-    return fn->role == OPI_ROLE_DPU || fn->card->trusted_pf;
+    return fn->role == OPI_ROLE_DPU || p->owner->trust;
 }
 
 void opi_rx_reset(OpiFn *fn)
@@ -27,12 +28,14 @@ void opi_rx_reset(OpiFn *fn)
 
     memset(&fn->rss, 0, sizeof(fn->rss));
     for (i = 0; i < OPI_PORTS; i++) {
-        OpiPort *p = &c->ports[i];
-        OpiRx *rx = &opi_port_end(fn, p)->rx;
+        OpiPort *p = c->port[i];
 
-        if (fn->role == OPI_ROLE_DPU || p->id == fn->port) {
+        if (p && (fn->role == OPI_ROLE_DPU ||
+                  (p->owner && p->owner->fn == fn))) {
+            OpiRx *rx = &opi_port_end(fn, p)->rx;
+
             memset(rx, 0, sizeof(*rx));
-            rx->flags = opi_fn_trusted(fn) ? OPI_RX_F_PROMISC : 0;
+            rx->flags = opi_rx_trusted(fn, p) ? OPI_RX_F_PROMISC : 0;
         }
     }
 }
@@ -69,7 +72,7 @@ uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg)
                         sizeof(cfg->macs) - n * ETH_ALEN)) {
         return OPI_ST_EINVAL;
     }
-    if ((flags & OPI_RX_F_PROMISC) && !opi_fn_trusted(fn)) {
+    if ((flags & OPI_RX_F_PROMISC) && !opi_rx_trusted(fn, p)) {
         return OPI_ST_EPERM;
     }
     trace_opi_rx_set(fn->role, p->id, flags, n);
@@ -94,7 +97,7 @@ uint16_t opi_rss_set(OpiFn *fn, const struct opi_rss_config *cfg)
         return OPI_ST_EINVAL;
     }
     for (i = 0; i < OPI_RSS_TABLE_MAX; i++) {
-        if (le16_to_cpu(cfg->table[i]) >= (i < size ? fn->card->max_qps : 1)) {
+        if (le16_to_cpu(cfg->table[i]) >= (i < size ? fn->max_qps : 1)) {
             return OPI_ST_EINVAL;
         }
     }
@@ -275,14 +278,14 @@ static void opi_rss_hash(const OpiRss *rss, OpiFrame *f)
     f->meta.hash_type = flow.type;
 }
 
-bool opi_rss_receiver(OpiFn *fn, OpiFrame *f, OpiQp **qp)
+bool opi_rss_receiver(OpiFn *fn, OpiPort *p, OpiFrame *f, OpiQp **qp)
 {
     const OpiRss *rss = &fn->rss;
 
     f->meta.hash = 0;
     f->meta.hash_type = 0;
     if (!rss->size) {
-        *qp = opi_qp_receiver(fn);
+        *qp = opi_qp_receiver(fn, p);
         return true;
     }
     if (!opi_frame_peek(f, OPI_HEAD_MAX)) {
@@ -291,7 +294,7 @@ bool opi_rss_receiver(OpiFn *fn, OpiFrame *f, OpiQp **qp)
     opi_rss_hash(rss, f);
     *qp = &fn->qps[rss->table[f->meta.hash & (rss->size - 1)]];
     if (!(*qp)->used || (*qp)->state != OPI_QP_RUNNING) {
-        *qp = opi_qp_receiver(fn);
+        *qp = opi_qp_receiver(fn, p);
     }
     return true;
 }

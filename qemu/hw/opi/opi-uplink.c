@@ -80,7 +80,7 @@ void opi_uplink_realize(OpiCard *c)
 {
     DeviceState *dev = DEVICE(c);
     NetClientState *nc;
-    OpiPort *p = &c->ports[OPI_PORT_ID_UPLINK];
+    OpiPort *p = c->port[OPI_PORT_ID_UPLINK];
 
     if (!c->nic_conf.peers.ncs[0]) {
         /* No wire: no NIC that QEMU would warn about. */

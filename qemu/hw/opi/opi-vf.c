@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * OPI card: virtual functions on the host's bus.  They can be enabled, seen and
- * identified; DEV_STATUS says that there is no service behind them.
+ * OPI card: virtual functions on the host's bus.  Shells: all are there with
+ * the PF, the host's VF Enable shows them on the bus, and what the DPU lets the
+ * host have of them is in opi-func.c.
  */
 #include "qemu/osdep.h"
 #include "qemu/module.h"
@@ -21,46 +22,10 @@ struct OpiVf {
     OpiBars bars;
 };
 
-static uint64_t opi_vf_read(void *opaque, hwaddr addr, unsigned size)
+static OpiFn *opi_vf_fn(PCIDevice *dev)
 {
-    OpiCard *c = opi_pf_card(pcie_sriov_get_pf(PCI_DEVICE(opaque)));
-
-    if (c->host.dead) {
-        return UINT32_MAX;
-    }
-    switch (addr) {
-    case OPI_REG_ROLE:
-        return OPI_ROLE_HOST_VF | c->mode << OPI_ROLE_MODE_SHIFT;
-    case OPI_REG_FUNC_ID:
-        return OPI_ID_NONE;
-    case OPI_REG_MAGIC:
-    case OPI_REG_VERSION:
-    case OPI_REG_SERIAL_LO:
-    case OPI_REG_SERIAL_HI:
-    case OPI_REG_GENERATION:
-    case OPI_REG_PEER:
-    case OPI_REG_TIMEOUT:
-    case OPI_REG_HEARTBEAT:
-        return opi_fn_reg_read(&c->host, addr);
-    default:
-        return 0;
-    }
+    return &opi_pf_card(pcie_sriov_get_pf(dev))->vf[pcie_sriov_vf_number(dev)];
 }
-
-static uint64_t opi_vf_doorbell_read(void *opaque, hwaddr addr, unsigned size)
-{
-    return 0;
-}
-
-static void opi_vf_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
-{
-    trace_opi_vf_write(addr, val);
-}
-
-static const MemoryRegionOps opi_vf_ops = OPI_MMIO_OPS(opi_vf_read,
-                                                       opi_vf_write);
-static const MemoryRegionOps opi_vf_doorbell_ops =
-    OPI_MMIO_OPS(opi_vf_doorbell_read, opi_vf_write);
 
 static void opi_vf_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
                                 int len)
@@ -72,19 +37,27 @@ static void opi_vf_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
 static void opi_vf_realize(PCIDevice *dev, Error **errp)
 {
     OpiVf *s = OPI_VF(dev);
+    OpiFn *fn = opi_vf_fn(dev);
 
-    opi_pci_realize(dev, &s->bars, &opi_vf_ops, &opi_vf_doorbell_ops, s,
-                    opi_pci_doorbell_size(OPI_VF_QPS), OPI_VF_VECTORS, errp);
+    if (opi_pci_realize(dev, &s->bars, &opi_fn_regs_ops, &opi_fn_doorbell_ops,
+                        fn, opi_pci_doorbell_size(fn->nqps), fn->neqs, errp)) {
+        opi_dma_attach(fn, dev);
+    }
 }
 
 static void opi_vf_exit(PCIDevice *dev)
 {
+    opi_dma_detach(opi_vf_fn(dev));
     opi_pci_exit(dev, &OPI_VF(dev)->bars);
 }
 
+/* Also when VF Enable shows or hides it. */
 static void opi_vf_reset_hold(Object *obj, ResetType type)
 {
-    pcie_cap_deverr_reset(PCI_DEVICE(obj));
+    PCIDevice *dev = PCI_DEVICE(obj);
+
+    pcie_cap_deverr_reset(dev);
+    opi_card_vf_reset(opi_vf_fn(dev));
 }
 
 static const VMStateDescription opi_vf_vmstate = {

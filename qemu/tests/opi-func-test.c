@@ -1,0 +1,841 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qtests of the card's function table: what the DPU makes, sets, exposes and
+ * withdraws, VFs as the host sees them, and who survives what.  The DPU's QEMU
+ * is played by the test.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include <linux/pci_regs.h>
+#include "opi-util.h"
+
+#define VF_PORT(n)      (2 + (n))
+
+static uint8_t frame[2048], got[2048];
+
+/* ---- What the tests share ---------------------------------------------- */
+
+static void drain_eq(Side *s, unsigned id)
+{
+    struct opi_eqe e;
+
+    while (eq_try(s, id, &e)) {
+        continue;
+    }
+}
+
+static void drain(Side *s)
+{
+    drain_eq(s, 0);
+}
+
+/* Frames that nobody waits for. */
+static void drain_qp(Side *s, unsigned id)
+{
+    while (qp_recv(s, id, got, sizeof(got), NULL, 0)) {
+        continue;
+    }
+}
+
+/* @n VFs, enabled by the host; PF and DPU have queues and are up. */
+static Bed *vf_bed(unsigned n, const char *opts)
+{
+    Bed *b = bed_new(BED_FAKE, opts);
+
+    traffic_start(b->host, b->dpu);
+    g_assert_cmpint(func_set_max_vfs(b->dpu, n), ==, OPI_ST_OK);
+    g_assert_cmpint(vf_enable(b->hostq, n), ==, n);
+    drain(b->dpu);
+    return b;
+}
+
+/* The driver of VF @n: a queue pair with buffers, both ends up. */
+static void vf_start(Side *vf, unsigned n, Side *dpu)
+{
+    side_start(vf);
+    g_assert_cmpint(qp_create(vf, 0, 4, 1, 2048), ==, OPI_ST_OK);
+    qp_post_rx(vf, 0, 16);
+    g_assert_cmpint(port_state(vf, VF_PORT(n), true), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(dpu, VF_PORT(n), true), ==, OPI_ST_OK);
+}
+
+/* A frame between a host function and the DPU, both ways. */
+static void carry(Side *fn, unsigned qp, uint32_t port, Side *dpu)
+{
+    static uint32_t seed;
+    uint32_t from;
+
+    frame_fill(frame, 200, ++seed);
+    qp_send(fn, qp, 0, frame, 200, 1);
+    g_assert_cmpint(qp_recv(dpu, 0, got, sizeof(got), &from, 20000), ==, 200);
+    g_assert_true(frame_ok(got, 200, seed));
+    g_assert_cmpint(from, ==, port);
+
+    frame_fill(frame, 300, ++seed);
+    qp_send(dpu, 0, port, frame, 300, 2);
+    g_assert_cmpint(qp_recv(fn, qp, got, sizeof(got), &from, 20000), ==, 300);
+    g_assert_true(frame_ok(got, 300, seed));
+    g_assert_cmpint(from, ==, 0);
+}
+
+/* The frame goes nowhere. */
+static void lost(Side *fn, unsigned qp, uint32_t port, Side *dpu)
+{
+    uint64_t down = le64_to_cpu(port_stats(dpu, port).tx_down);
+
+    qp_send(dpu, 0, port, frame, 100, 1);
+    qp_wait_sent(dpu, 0);
+    g_assert_cmpint(le64_to_cpu(port_stats(dpu, port).tx_down), ==, down + 1);
+}
+
+static uint32_t vf_func(Side *dpu, unsigned n)
+{
+    return le32_to_cpu(port_info(dpu, VF_PORT(n)).func_id);
+}
+
+/* ---- VFs --------------------------------------------------------------- */
+
+static void test_vf_limit(void)
+{
+    Bed *b = bed_new(BED_FAKE, NULL);
+    struct opi_func_info fi;
+    struct opi_identify id;
+    struct opi_eqe e;
+    uint32_t ids[70], ports[70];
+
+    side_start(b->host);
+    side_start(b->dpu);
+    /* None at power-on, whatever the host writes. */
+    g_assert_cmpint(vf_enable(b->hostq, 1), ==, 0);
+    g_assert_cmpint(vf_enable(b->hostq, 64), ==, 0);
+    g_assert_cmphex(qtest_readl(b->hostq, OPI_TEST_VFBAR0), !=, OPI_MAGIC);
+    g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_IDENTIFY, 0, &id, sizeof(id)), ==,
+                    OPI_ST_OK);
+    g_assert_cmpint(le32_to_cpu(id.total_vfs), ==, 64);
+
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 65), ==, OPI_ST_ERANGE);
+    g_assert_cmpint(func_set_max_vfs(b->host, 3), ==, OPI_ST_EPERM);
+    drain(b->dpu);
+    drain(b->host);
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 3), ==, OPI_ST_OK);
+    e = func_wait(b->dpu, OPI_CHANGE_CREATED);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_HIDDEN);
+    g_assert_cmpint(le32_to_cpu(e.port), ==, VF_PORT(0));
+    g_assert_cmpint(le16_to_cpu(e.vf), ==, 0);
+    g_assert_cmphex(le32_to_cpu(e.sf), ==, OPI_ID_NONE);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, vf_func(b->dpu, 0));
+    g_assert_cmpint(le16_to_cpu(func_wait(b->dpu, OPI_CHANGE_CREATED).vf), ==,
+                    1);
+    g_assert_cmpint(le16_to_cpu(func_wait(b->dpu, OPI_CHANGE_CREATED).vf), ==,
+                    2);
+    g_assert_cmpint(le32_to_cpu(func_wait(b->dpu, OPI_CHANGE_SET).func_id), ==,
+                    1);
+    /* The host hears of its own change, not of what is hidden. */
+    e = eq_wait(b->host, 0, OPI_EV_FUNC);
+    g_assert_cmpint(le32_to_cpu(e.value), ==, OPI_CHANGE_SET);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, 1);
+    g_assert_cmpint(cmd_fill(b->host, OPI_CMD_IDENTIFY, 0, &id, sizeof(id)), ==,
+                    OPI_ST_OK);
+    g_assert_cmpint(le32_to_cpu(id.total_vfs), ==, 3);
+
+    g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_FUNC_LIST, 0, ids, sizeof(ids)),
+                    ==, OPI_ST_OK);
+    g_assert_cmpint(ids[0], ==, 1);
+    g_assert_cmpint(le32_to_cpu(ids[1]), >, 1);
+    g_assert_cmpint(le32_to_cpu(ids[3]), >, le32_to_cpu(ids[2]));
+    g_assert_cmpint(ids[4], ==, 0);
+    g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_PORT_LIST, 0, ports,
+                             sizeof(ports)), ==, OPI_ST_OK);
+    g_assert_cmpint(le32_to_cpu(ports[4]), ==, VF_PORT(2));
+    g_assert_cmpint(ports[5], ==, 0);
+    g_assert_cmpint(cmd_fill(b->host, OPI_CMD_PORT_LIST, 0, ports,
+                             sizeof(ports)), ==, OPI_ST_OK);
+    g_assert_cmpint(le32_to_cpu(ports[0]), ==, 1);
+    g_assert_cmpint(ports[1], ==, 0);
+
+    g_assert_cmpint(vf_enable(b->hostq, 4), ==, 0);
+    g_assert_cmpint(vf_enable(b->hostq, 2), ==, 2);
+    e = func_wait(b->dpu, OPI_CHANGE_NUM_VFS);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, 1);
+    g_assert_cmpint(le16_to_cpu(func_wait(b->dpu, OPI_CHANGE_EXPOSED).vf), ==,
+                    0);
+    g_assert_cmpint(le16_to_cpu(func_wait(b->dpu, OPI_CHANGE_EXPOSED).vf), ==,
+                    1);
+    fi = func_info(b->dpu, 1);
+    g_assert_cmpint(le16_to_cpu(fi.max_vfs), ==, 3);
+    g_assert_cmpint(le16_to_cpu(fi.num_vfs), ==, 2);
+    g_assert_cmpint(func_info(b->dpu, le32_to_cpu(ids[1])).state, ==,
+                    OPI_FUNC_EXPOSED);
+    g_assert_cmpint(func_info(b->dpu, le32_to_cpu(ids[3])).state, ==,
+                    OPI_FUNC_HIDDEN);
+
+    /* What is enabled stays; what is not can go. */
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 1), ==, OPI_ST_EBUSY);
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 2), ==, OPI_ST_OK);
+    e = func_wait(b->dpu, OPI_CHANGE_DESTROYED);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_GONE);
+    g_assert_cmpint(e.func_id, ==, ids[3]);
+    g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_FUNC_GET, le32_to_cpu(ids[3]), &fi,
+                             sizeof(fi)), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_PORT_GET, VF_PORT(2), got, 64), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(vf_enable(b->hostq, 0), ==, 0);
+    g_assert_cmpint(le16_to_cpu(func_wait(b->dpu, OPI_CHANGE_WITHDRAWN).vf), ==,
+                    0);
+    /* Another one is another one. */
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 64), ==, OPI_ST_OK);
+    g_assert_cmpint(vf_func(b->dpu, 2), >, le32_to_cpu(ids[3]));
+    g_assert_cmpint(vf_func(b->dpu, 0), ==, le32_to_cpu(ids[1]));
+    g_assert_cmpint(vf_enable(b->hostq, 64), ==, 64);
+    g_assert_cmpint(vf_enable(b->hostq, 0), ==, 0);
+    g_assert_cmpint(vf_enable(b->hostq, 65), ==, 0);
+    bed_free(b);
+}
+
+/* Where the card has no VFs at all. */
+static void test_vf_none(void)
+{
+    Bed *b = bed_new(BED_FAKE, "caps=0");
+
+    side_start(b->dpu);
+    g_assert_cmpint(reg_read(b->host, OPI_REG_CAPS_LO), ==, 0);
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 1), ==, OPI_ST_EOPNOTSUPP);
+    g_assert_cmpint(vf_enable(b->hostq, 1), ==, 0);
+    bed_free(b);
+}
+
+static void test_vf_identity(void)
+{
+    Bed *b = vf_bed(64, NULL);
+    struct opi_port_info pi;
+    struct opi_func_info fi;
+    struct opi_identify id;
+    uint32_t ids[4];
+    unsigned i;
+
+    for (i = 0; i < 64; i++) {
+        uint64_t bar = OPI_TEST_VFBAR0 + i * OPI_BAR_REGS_SIZE;
+
+        cfg_writew(b->hostq, 1, 1 + i, PCI_COMMAND, PCI_COMMAND_MEMORY);
+        g_assert_cmphex(cfg_readl(b->hostq, 1, 1 + i, 0), ==, UINT32_MAX);
+        g_assert_cmphex(qtest_readl(b->hostq, bar + OPI_REG_MAGIC), ==,
+                        OPI_MAGIC);
+        g_assert_cmphex(qtest_readl(b->hostq, bar + OPI_REG_ROLE), ==,
+                        OPI_ROLE_HOST_VF |
+                        OPI_MODE_RESTRICTED << OPI_ROLE_MODE_SHIFT);
+        g_assert_cmphex(qtest_readl(b->hostq, bar + OPI_REG_DEV_STATUS), ==,
+                        OPI_DEV_STATUS_READY);
+        g_assert_cmpint(qtest_readl(b->hostq, bar + OPI_REG_FUNC_ID), ==,
+                        vf_func(b->dpu, i));
+    }
+    for (i = 0; i < 2; i++) {
+        Side *vf = side_vf(b->hostq, i);
+
+        side_start(vf);
+        g_assert_cmpint(le32_to_cpu(func_wait(b->dpu,
+                                              OPI_CHANGE_ATTACHED).func_id), ==,
+                        vf_func(b->dpu, i));
+        g_assert_cmpint(cmd_fill(vf, OPI_CMD_IDENTIFY, 0, &id, sizeof(id)), ==,
+                        OPI_ST_OK);
+        g_assert_cmpint(id.role, ==, OPI_ROLE_HOST_VF);
+        g_assert_cmpint(le32_to_cpu(id.port), ==, VF_PORT(i));
+        g_assert_cmpint(le32_to_cpu(id.func_id), ==, vf_func(b->dpu, i));
+        g_assert_cmpint(le32_to_cpu(id.total_vfs), ==, 0);
+        g_assert_cmphex(reg_read(vf, OPI_REG_LIMITS0), ==, 4 | 5 << 16);
+        g_assert_cmphex(reg_read(vf, OPI_REG_CAPS_LO) & OPI_CAP_SRIOV, !=, 0);
+        pi = port_info(vf, VF_PORT(i));
+        g_assert_cmpint(pi.type, ==, OPI_PORT_VF);
+        g_assert_cmpint(le16_to_cpu(pi.vf), ==, i);
+        g_assert_cmpint(pi.mac[0], ==, 2);
+        g_assert_cmpint(pi.mac[5], ==, 2 * VF_PORT(i));
+        g_assert_cmpint(pi.rep_mac[5], ==, 2 * VF_PORT(i) + 1);
+        fi = func_info(vf, vf_func(b->dpu, i));
+        g_assert_cmpint(fi.type, ==, OPI_PORT_VF);
+        g_assert_cmpint(fi.state, ==, OPI_FUNC_ATTACHED);
+        g_assert_cmpint(le16_to_cpu(fi.flags), ==,
+                        OPI_FUNC_F_TRUST | OPI_FUNC_F_EXPOSE);
+        g_assert_cmphex(le16_to_cpu(fi.host_bdf), ==, 0x101 + i);
+        g_assert_cmpint(le16_to_cpu(fi.max_qps), ==, 4);
+        g_assert_cmpint(le16_to_cpu(fi.max_eqs), ==, 5);
+        g_assert_cmpint(fi.fclass, ==, OPI_CLASS_NET);
+
+        /* Its own and no other; lists of functions are not its business. */
+        g_assert_cmpint(cmd_fill(vf, OPI_CMD_PORT_LIST, 0, ids, sizeof(ids)),
+                        ==, OPI_ST_OK);
+        g_assert_cmpint(le32_to_cpu(ids[0]), ==, VF_PORT(i));
+        g_assert_cmpint(ids[1], ==, 0);
+        g_assert_cmpint(cmd_fill(vf, OPI_CMD_FUNC_LIST, 0, ids, sizeof(ids)),
+                        ==, OPI_ST_EPERM);
+        g_assert_cmpint(cmd_fill(vf, OPI_CMD_FUNC_GET, 1, &fi, sizeof(fi)), ==,
+                        OPI_ST_EPERM);
+        g_assert_cmpint(cmd_fill(vf, OPI_CMD_PORT_GET, VF_PORT(1 - i), &pi,
+                                 sizeof(pi)), ==, OPI_ST_EPERM);
+        g_assert_cmpint(port_state(vf, 1, false), ==, OPI_ST_EPERM);
+        g_assert_cmpint(port_state(vf, 0, false), ==, OPI_ST_EPERM);
+        side_free(vf);
+    }
+    /* Nor the PF its VFs'. */
+    g_assert_cmpint(port_state(b->host, VF_PORT(0), true), ==, OPI_ST_EPERM);
+    g_assert_cmpint(cmd_fill(b->host, OPI_CMD_FUNC_GET, vf_func(b->dpu, 0), &fi,
+                             sizeof(fi)), ==, OPI_ST_EPERM);
+    bed_free(b);
+}
+
+static void test_vf_traffic(void)
+{
+    Bed *b = vf_bed(3, NULL);
+    Side *vf[3];
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        vf[i] = side_vf(b->hostq, i);
+        vf_start(vf[i], i, b->dpu);
+        /* Its own carrier, on its own vector. */
+        g_assert_cmpint(le32_to_cpu(eq_wait(vf[i], 0, OPI_EV_LINK).port), ==,
+                        VF_PORT(i));
+        irq_wait(vf[i], 0);
+    }
+    for (i = 0; i < 9; i++) {
+        carry(vf[i % 3], 0, VF_PORT(i % 3), b->dpu);
+        carry(b->host, 0, 1, b->dpu);
+    }
+    for (i = 0; i < 3; i++) {
+        struct opi_port_stats st = port_stats(vf[i], VF_PORT(i));
+
+        g_assert_cmpint(le64_to_cpu(st.tx_frames), ==, 3);
+        g_assert_cmpint(le64_to_cpu(st.rx_frames), ==, 3);
+        g_assert_cmpint(le64_to_cpu(st.rx_bytes), ==, 900);
+        drain_eq(vf[i], 1);
+        eq_arm(vf[i], 1);
+        irq_taken(vf[i], 1);
+        mem_st32(vf[i], vf[i]->qps[0].shadow +
+                 offsetof(struct opi_qp_shadow, cq_arm), vf[i]->qps[0].cq_head);
+    }
+    /* An interrupt of a VF is that VF's. */
+    qp_send(b->dpu, 0, VF_PORT(1), frame, 100, 1);
+    irq_wait(vf[1], 1);
+    g_assert_false(irq_taken(vf[0], 1));
+    g_assert_false(irq_taken(vf[2], 1));
+    /* Port 0 in a descriptor is its own, and it has no other. */
+    qp_send(vf[0], 0, VF_PORT(1), frame, 100, 1);
+    g_assert_cmpint(eq_wait(vf[0], 0, OPI_EV_QP_ERROR).sub, ==, OPI_QP_ERR_TXD);
+    drain_qp(vf[1], 0);
+    carry(vf[1], 0, VF_PORT(1), b->dpu);
+    for (i = 0; i < 3; i++) {
+        side_free(vf[i]);
+    }
+    bed_free(b);
+}
+
+/* What the card does for a VF it does as the VF. */
+static void test_vf_bus_master(void)
+{
+    Bed *b = vf_bed(2, NULL);
+    Side *vf[2] = { side_vf(b->hostq, 0), side_vf(b->hostq, 1) };
+    struct opi_cmd cmd = { .opcode = cpu_to_le16(OPI_CMD_NOP) };
+    struct opi_cmd_cpl cpl;
+
+    vf_start(vf[0], 0, b->dpu);
+    vf_start(vf[1], 1, b->dpu);
+    cfg_writew(b->hostq, 1, vf[0]->devfn, PCI_COMMAND, PCI_COMMAND_MEMORY);
+    cmd_post(vf[0], &cmd);
+    g_assert_false(cmd_try(vf[0], &cpl, 20));
+    g_assert_cmphex(reg_read(vf[0], OPI_REG_DEV_STATUS) &
+                    OPI_DEV_STATUS_FATAL, !=, 0);
+    g_assert_cmpint(reg_read(vf[0], OPI_REG_HEALTH), ==, OPI_HEALTH_AQ_DMA);
+    carry(vf[1], 0, VF_PORT(1), b->dpu);
+    carry(b->host, 0, 1, b->dpu);
+    cfg_writew(b->hostq, 1, vf[0]->devfn, PCI_COMMAND,
+               PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    vf_start(vf[0], 0, b->dpu);
+    carry(vf[0], 0, VF_PORT(0), b->dpu);
+    side_free(vf[0]);
+    side_free(vf[1]);
+    bed_free(b);
+}
+
+static void test_vf_flr(void)
+{
+    Bed *b = vf_bed(2, NULL);
+    Side *vf[2] = { side_vf(b->hostq, 0), side_vf(b->hostq, 1) };
+    uint32_t id = vf_func(b->dpu, 0);
+    struct opi_eqe e;
+
+    vf_start(vf[0], 0, b->dpu);
+    vf_start(vf[1], 1, b->dpu);
+    drain(b->dpu);
+    pci_flr(b->hostq, vf[0]->devfn);
+    e = func_wait(b->dpu, OPI_CHANGE_DETACHED);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, id);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_EXPOSED);
+    e = eq_wait(b->dpu, 0, OPI_EV_LINK);
+    g_assert_cmpint(e.sub, ==, 0);
+    g_assert_cmpint(le32_to_cpu(e.port), ==, VF_PORT(0));
+    lost(vf[0], 0, VF_PORT(0), b->dpu);
+    carry(vf[1], 0, VF_PORT(1), b->dpu);
+    carry(b->host, 0, 1, b->dpu);
+    side_free(vf[0]);
+    vf[0] = side_vf(b->hostq, 0);
+    g_assert_cmphex(reg_read(vf[0], OPI_REG_DEV_STATUS), ==,
+                    OPI_DEV_STATUS_READY);
+    g_assert_cmpint(reg_read(vf[0], OPI_REG_FUNC_ID), ==, id);
+    vf_start(vf[0], 0, b->dpu);
+    carry(vf[0], 0, VF_PORT(0), b->dpu);
+
+    /* Its driver's reset is no other thing. */
+    drain(b->dpu);
+    fn_reset(vf[1]);
+    func_wait(b->dpu, OPI_CHANGE_DETACHED);
+    carry(vf[0], 0, VF_PORT(0), b->dpu);
+    side_free(vf[0]);
+    side_free(vf[1]);
+    bed_free(b);
+}
+
+/* Whatever ends the VFs of a PF, while they run. */
+static void test_vf_ended(const void *data)
+{
+    enum { DISABLE, FLR, DRIVER, MODES } how = GPOINTER_TO_UINT(data);
+    Bed *b = vf_bed(2, NULL);
+    Side *vf[2] = { side_vf(b->hostq, 0), side_vf(b->hostq, 1) };
+    uint32_t id = vf_func(b->dpu, 0);
+    struct opi_eqe e;
+
+    vf_start(vf[0], 0, b->dpu);
+    vf_start(vf[1], 1, b->dpu);
+    carry(vf[0], 0, VF_PORT(0), b->dpu);
+    drain(b->dpu);
+    switch (how) {
+    case DISABLE:
+        g_assert_cmpint(vf_enable(b->hostq, 0), ==, 0);
+        break;
+    case FLR:
+        pci_flr(b->hostq, 0);
+        opi_pci_setup(b->hostq);
+        break;
+    default:
+        /* The PF's driver resets its own function, and no other. */
+        fn_reset(b->host);
+        carry(vf[0], 0, VF_PORT(0), b->dpu);
+        carry(vf[1], 0, VF_PORT(1), b->dpu);
+        goto out;
+    }
+    e = func_wait(b->dpu, OPI_CHANGE_WITHDRAWN);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_HIDDEN);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, id);
+    g_assert_cmpint(le16_to_cpu(func_wait(b->dpu, OPI_CHANGE_WITHDRAWN).vf), ==,
+                    1);
+    g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).num_vfs), ==, 0);
+    g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).max_vfs), ==, 2);
+    g_assert_cmphex(qtest_readl(b->hostq, vf[0]->bar0), !=, OPI_MAGIC);
+    lost(vf[0], 0, VF_PORT(0), b->dpu);
+
+    /* And again, with the same ids. */
+    traffic_start(b->host, b->dpu);
+    g_assert_cmpint(vf_enable(b->hostq, 2), ==, 2);
+    side_free(vf[0]);
+    vf[0] = side_vf(b->hostq, 0);
+    g_assert_cmpint(reg_read(vf[0], OPI_REG_FUNC_ID), ==, id);
+    vf_start(vf[0], 0, b->dpu);
+    carry(vf[0], 0, VF_PORT(0), b->dpu);
+out:
+    side_free(vf[0]);
+    side_free(vf[1]);
+    bed_free(b);
+}
+
+static void test_vf_withdraw(void)
+{
+    Bed *b = vf_bed(2, NULL);
+    Side *vf = side_vf(b->hostq, 0);
+    uint32_t id = vf_func(b->dpu, 0), i;
+    struct opi_cmd cmd = { .opcode = cpu_to_le16(OPI_CMD_NOP) };
+    struct opi_cmd_cpl cpl;
+    static uint8_t before[32 << 10], after[32 << 10];
+
+    vf_start(vf, 0, b->dpu);
+    carry(vf, 0, VF_PORT(0), b->dpu);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, id), ==,
+                    OPI_ST_EEXIST);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, 1), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_WITHDRAW, 1), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_WITHDRAW, 999), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_DESTROY, id), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(cmd_status(vf, OPI_CMD_FUNC_WITHDRAW, id), ==,
+                    OPI_ST_EPERM);
+
+    /* With frames on their way both ways; then not a byte is touched. */
+    for (i = 0; i < 8; i++) {
+        qp_send(b->dpu, 0, VF_PORT(0), frame, 200, 1);
+        qp_send(vf, 0, 0, frame, 200, 1);
+    }
+    drain(b->dpu);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_WITHDRAW, id), ==,
+                    OPI_ST_OK);
+    mem_read(vf, vf->aq_cq, before, sizeof(before));
+    func_wait(b->dpu, OPI_CHANGE_DETACHED);
+    g_assert_cmpint(func_wait(b->dpu, OPI_CHANGE_WITHDRAWN).sub, ==,
+                    OPI_FUNC_HIDDEN);
+    drain_qp(b->dpu, 0);
+    g_assert_cmphex(reg_read(vf, OPI_REG_DEV_STATUS) & OPI_DEV_STATUS_READY, ==,
+                    0);
+    g_assert_cmpint(reg_read(vf, OPI_REG_FUNC_ID), ==, id);
+    reg_write(vf, OPI_REG_DEV_CTRL, OPI_DEV_CTRL_RESET | 7 << 16);
+    g_assert_cmphex(reg_read(vf, OPI_REG_DEV_STATUS), ==, 0);
+    cmd_post(vf, &cmd);
+    qp_kick(vf, 0);
+    g_assert_false(cmd_try(vf, &cpl, 20));
+    lost(vf, 0, VF_PORT(0), b->dpu);
+    /* All but the admin ring, where the test has posted. */
+    mem_read(vf, vf->aq_cq, after, sizeof(after));
+    g_assert_cmpint(memcmp(before, after, sizeof(before)), ==, 0);
+
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_WITHDRAW, id), ==,
+                    OPI_ST_ENODEV);
+    g_assert_cmpint(func_info(b->dpu, id).state, ==, OPI_FUNC_HIDDEN);
+    g_assert_cmphex(le16_to_cpu(func_info(b->dpu, id).flags) &
+                    OPI_FUNC_F_EXPOSE, ==, 0);
+    /* It stays so, whatever the host does. */
+    g_assert_cmpint(vf_enable(b->hostq, 0), ==, 0);
+    g_assert_cmpint(vf_enable(b->hostq, 2), ==, 2);
+    side_free(vf);
+    vf = side_vf(b->hostq, 0);
+    g_assert_cmphex(reg_read(vf, OPI_REG_DEV_STATUS), ==, 0);
+
+    drain(b->dpu);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, id), ==, OPI_ST_OK);
+    g_assert_cmpint(func_wait(b->dpu, OPI_CHANGE_EXPOSED).sub, ==,
+                    OPI_FUNC_EXPOSED);
+    g_assert_cmphex(reg_read(vf, OPI_REG_DEV_STATUS), ==, OPI_DEV_STATUS_READY);
+    /* The driver hears of it. */
+    irq_wait(vf, 0);
+    vf_start(vf, 0, b->dpu);
+    carry(vf, 0, VF_PORT(0), b->dpu);
+    side_free(vf);
+    bed_free(b);
+}
+
+/* ---- FUNC_SET ---------------------------------------------------------- */
+
+static void test_set_refused(void)
+{
+    Bed *b = vf_bed(2, NULL);
+    uint32_t id = vf_func(b->dpu, 1);
+    static const struct {
+        bool pf;
+        uint32_t mask;
+        uint16_t flags, vlan, qps, eqs, vfs;
+        uint8_t mac[6];
+        uint16_t st;
+    } cases[] = {
+        { .st = OPI_ST_EINVAL },
+        { .mask = 0x80, .st = OPI_ST_EINVAL },
+        { .mask = 0x80000001, .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_MAX_VFS, .vfs = 1, .st = OPI_ST_EINVAL },
+        { true, .mask = OPI_FUNC_SET_MAX_QPS, .qps = 1, .st = OPI_ST_EINVAL },
+        { true, .mask = OPI_FUNC_SET_MAX_EQS, .eqs = 1, .st = OPI_ST_EINVAL },
+        { true, .mask = OPI_FUNC_SET_MIGRATABLE, .st = OPI_ST_EINVAL },
+        /* Not in the mask, and not zero. */
+        { .mask = OPI_FUNC_SET_TRUST, .flags = OPI_FUNC_F_MIGRATABLE,
+          .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_MIGRATABLE, .flags = OPI_FUNC_F_TRUST,
+          .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_TRUST, .flags = OPI_FUNC_F_EXPOSE,
+          .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_TRUST, .vlan = 1, .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_TRUST, .qps = 1, .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_TRUST, .eqs = 1, .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_TRUST, .vfs = 1, .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_TRUST, .mac = { 2 }, .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_MAC, .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_MAC, .mac = { 1 }, .st = OPI_ST_EINVAL },
+        { .mask = OPI_FUNC_SET_VLAN, .vlan = 4095, .st = OPI_ST_ERANGE },
+        { .mask = OPI_FUNC_SET_VLAN, .vlan = 65535, .st = OPI_ST_ERANGE },
+        { .mask = OPI_FUNC_SET_MAX_QPS, .st = OPI_ST_ERANGE },
+        { .mask = OPI_FUNC_SET_MAX_QPS, .qps = 5, .st = OPI_ST_ERANGE },
+        { .mask = OPI_FUNC_SET_MAX_EQS, .st = OPI_ST_ERANGE },
+        { .mask = OPI_FUNC_SET_MAX_EQS, .eqs = 6, .st = OPI_ST_ERANGE },
+        { true, .mask = OPI_FUNC_SET_MAX_VFS, .vfs = 65, .st = OPI_ST_ERANGE },
+        { true, .mask = OPI_FUNC_SET_MAX_VFS, .vfs = 1, .st = OPI_ST_EBUSY },
+        /* The first that is wrong, and nothing of the rest is done. */
+        { .mask = OPI_FUNC_SET_MAC | OPI_FUNC_SET_VLAN | OPI_FUNC_SET_MAX_QPS,
+          .mac = { 2, 9 }, .vlan = 5, .qps = 9, .st = OPI_ST_ERANGE },
+        { .mask = OPI_FUNC_SET_TRUST | OPI_FUNC_SET_MAC | OPI_FUNC_SET_VLAN,
+          .mac = { 3, 9 }, .vlan = 4095, .st = OPI_ST_EINVAL },
+    };
+    struct opi_func_info was[2] = {
+        func_info(b->dpu, id), func_info(b->dpu, 1)
+    };
+    struct opi_func_info now;
+    struct opi_cmd cmd;
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(cases); i++) {
+        memset(&cmd, 0, sizeof(cmd));
+        cmd.u.func.mask = cpu_to_le32(cases[i].mask);
+        cmd.u.func.flags = cpu_to_le16(cases[i].flags);
+        cmd.u.func.vlan = cpu_to_le16(cases[i].vlan);
+        cmd.u.func.max_qps = cpu_to_le16(cases[i].qps);
+        cmd.u.func.max_eqs = cpu_to_le16(cases[i].eqs);
+        cmd.u.func.max_vfs = cpu_to_le16(cases[i].vfs);
+        memcpy(cmd.u.func.mac, cases[i].mac, 6);
+        g_test_message("case %u", i);
+        g_assert_cmpint(func_set(b->dpu, cases[i].pf ? 1 : id, cmd), ==,
+                        cases[i].st);
+        now = func_info(b->dpu, id);
+        g_assert_cmpint(memcmp(&was[0], &now, sizeof(now)), ==, 0);
+        now = func_info(b->dpu, 1);
+        g_assert_cmpint(memcmp(&was[1], &now, sizeof(now)), ==, 0);
+    }
+    memset(&cmd, 0, sizeof(cmd));
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_TRUST);
+    g_assert_cmpint(func_set(b->dpu, 0, cmd), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(func_set(b->dpu, 999, cmd), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(func_set(b->host, 1, cmd), ==, OPI_ST_EPERM);
+    bed_free(b);
+}
+
+static void test_set(void)
+{
+    Bed *b = vf_bed(1, "trust=off");
+    Side *vf = side_vf(b->hostq, 0);
+    uint32_t id = vf_func(b->dpu, 0);
+    static const uint8_t mac[6] = { 0x02, 1, 2, 3, 4, 5 };
+    struct opi_rx_config rx = { .flags = cpu_to_le32(OPI_RX_F_PROMISC) };
+    struct opi_cmd cmd = { 0 };
+    struct opi_func_info fi;
+    struct opi_eqe e;
+
+    /* While nobody uses it: all. */
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_TRUST | OPI_FUNC_SET_MIGRATABLE |
+                                  OPI_FUNC_SET_MAC | OPI_FUNC_SET_VLAN |
+                                  OPI_FUNC_SET_MAX_QPS | OPI_FUNC_SET_MAX_EQS);
+    cmd.u.func.flags = cpu_to_le16(OPI_FUNC_F_TRUST | OPI_FUNC_F_MIGRATABLE);
+    memcpy(cmd.u.func.mac, mac, sizeof(mac));
+    cmd.u.func.vlan = cpu_to_le16(4094);
+    cmd.u.func.max_qps = cpu_to_le16(1);
+    cmd.u.func.max_eqs = cpu_to_le16(2);
+    g_assert_cmpint(func_set(b->dpu, id, cmd), ==, OPI_ST_OK);
+    fi = func_info(b->dpu, id);
+    g_assert_cmphex(le16_to_cpu(fi.flags), ==, OPI_FUNC_F_TRUST |
+                    OPI_FUNC_F_MIGRATABLE | OPI_FUNC_F_EXPOSE);
+    g_assert_cmpint(memcmp(fi.mac, mac, 6), ==, 0);
+    g_assert_cmpint(le16_to_cpu(fi.vlan), ==, 4094);
+    g_assert_cmphex(reg_read(vf, OPI_REG_LIMITS0), ==, 1 | 2 << 16);
+
+    side_start(vf);
+    g_assert_cmpint(eq_create(vf, 2, 4, 0), ==, OPI_ST_ERANGE);
+    g_assert_cmpint(qp_create(vf, 0, 4, 1, 2048), ==, OPI_ST_OK);
+    g_assert_cmpint(qp_create(vf, 1, 4, 1, 2048), ==, OPI_ST_ERANGE);
+    g_assert_cmpint(memcmp(port_info(vf, VF_PORT(0)).mac, mac, 6), ==, 0);
+    g_assert_cmpint(cmd_take(vf, OPI_CMD_PORT_SET_RX, VF_PORT(0), &rx,
+                             sizeof(rx)), ==, OPI_ST_OK);
+
+    /* While somebody does. */
+    drain(b->dpu);
+    drain(vf);
+    memset(&cmd, 0, sizeof(cmd));
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_MAX_QPS);
+    cmd.u.func.max_qps = cpu_to_le16(4);
+    g_assert_cmpint(func_set(b->dpu, id, cmd), ==, OPI_ST_EBUSY);
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_MAX_EQS);
+    cmd.u.func.max_qps = 0;
+    cmd.u.func.max_eqs = cpu_to_le16(4);
+    g_assert_cmpint(func_set(b->dpu, id, cmd), ==, OPI_ST_EBUSY);
+    cmd.u.func.max_eqs = 0;
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_TRUST | OPI_FUNC_SET_VLAN);
+    g_assert_cmpint(func_set(b->dpu, id, cmd), ==, OPI_ST_OK);
+    e = eq_wait(vf, 0, OPI_EV_FUNC);
+    g_assert_cmpint(le32_to_cpu(e.value), ==, OPI_CHANGE_SET);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, id);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_ATTACHED);
+    g_assert_cmpint(le32_to_cpu(func_wait(b->dpu, OPI_CHANGE_SET).func_id), ==,
+                    id);
+    g_assert_cmpint(cmd_take(vf, OPI_CMD_PORT_SET_RX, VF_PORT(0), &rx,
+                             sizeof(rx)), ==, OPI_ST_EPERM);
+    g_assert_cmpint(le16_to_cpu(func_info(b->dpu, id).vlan), ==, 0);
+    g_assert_cmphex(le16_to_cpu(func_info(b->dpu, id).flags), ==,
+                    OPI_FUNC_F_MIGRATABLE | OPI_FUNC_F_EXPOSE);
+
+    /* Without TRUST: what is not its own does not reach it any more. */
+    qp_post_rx(vf, 0, 16);
+    g_assert_cmpint(port_state(vf, VF_PORT(0), true), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(b->dpu, VF_PORT(0), true), ==, OPI_ST_OK);
+    memset(frame, 0x22, 100);
+    qp_send(b->dpu, 0, VF_PORT(0), frame, 100, 1);
+    qp_wait_sent(b->dpu, 0);
+    g_assert_cmpint(le64_to_cpu(port_stats(vf, VF_PORT(0)).rx_filtered), ==, 1);
+    memcpy(frame, mac, 6);
+    qp_send(b->dpu, 0, VF_PORT(0), frame, 100, 1);
+    g_assert_cmpint(qp_recv(vf, 0, got, sizeof(got), NULL, 20000), ==, 100);
+    side_free(vf);
+    bed_free(b);
+}
+
+/* ---- Who survives what ------------------------------------------------- */
+
+static void test_host_reset(void)
+{
+    Bed *b = vf_bed(2, NULL);
+    Side *vf = side_vf(b->hostq, 0);
+    static const uint8_t mac[6] = { 0x02, 7, 7, 7, 7, 7 };
+    uint32_t id = vf_func(b->dpu, 0);
+    struct opi_cmd cmd = { 0 };
+
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_MAC | OPI_FUNC_SET_VLAN);
+    memcpy(cmd.u.func.mac, mac, sizeof(mac));
+    cmd.u.func.vlan = cpu_to_le16(77);
+    g_assert_cmpint(func_set(b->dpu, id, cmd), ==, OPI_ST_OK);
+    side_start(vf);
+    drain(b->dpu);
+    qtest_system_reset_nowait(b->hostq);
+    eq_wait(b->dpu, 0, OPI_EV_HOST_RESET);
+    qtest_qmp_eventwait(b->hostq, "RESET");
+    g_assert_cmpint(func_info(b->dpu, id).state, ==, OPI_FUNC_HIDDEN);
+    g_assert_cmpint(memcmp(func_info(b->dpu, id).mac, mac, 6), ==, 0);
+    g_assert_cmpint(le16_to_cpu(func_info(b->dpu, id).vlan), ==, 77);
+    g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).max_vfs), ==, 2);
+    side_free(b->host);
+    side_free(vf);
+    b->host = side_pci(b->hostq, OPI_ROLE_HOST_PF);
+    g_assert_cmpint(vf_enable(b->hostq, 3), ==, 0);
+    g_assert_cmpint(vf_enable(b->hostq, 2), ==, 2);
+    vf = side_vf(b->hostq, 0);
+    g_assert_cmpint(reg_read(vf, OPI_REG_FUNC_ID), ==, id);
+
+    /* Off: the VFs go with what enabled them. */
+    drain(b->dpu);
+    guest_power_off(b->hostq);
+    func_wait(b->dpu, OPI_CHANGE_WITHDRAWN);
+    g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).num_vfs), ==, 0);
+    g_assert_cmpint(func_info(b->dpu, id).state, ==, OPI_FUNC_HIDDEN);
+    side_free(vf);
+    bed_free(b);
+}
+
+static void test_dpu_reset(void)
+{
+    Bed *b = vf_bed(2, NULL);
+    Side *vf = side_vf(b->hostq, 0);
+    uint32_t id = vf_func(b->dpu, 0), gen;
+    struct opi_cmd cmd = { 0 };
+
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_VLAN | OPI_FUNC_SET_TRUST);
+    cmd.u.func.vlan = cpu_to_le16(78);
+    g_assert_cmpint(func_set(b->dpu, vf_func(b->dpu, 1), cmd), ==, OPI_ST_OK);
+    vf_start(vf, 0, b->dpu);
+    eq_wait(vf, 0, OPI_EV_LINK);
+    drain(vf);
+    gen = reg_read(vf, OPI_REG_GENERATION);
+
+    /* Its driver: carriers go, what is set stays, the VF's queues too. */
+    fn_reset(b->dpu);
+    g_assert_cmpint(eq_wait(vf, 0, OPI_EV_BOOT).sub, ==, OPI_OS_BOOTING);
+    g_assert_cmpint(eq_wait(vf, 0, OPI_EV_LINK).sub, ==, 0);
+    g_assert_cmpint(qp_info(vf, 0).state, ==, OPI_QP_RUNNING);
+    side_start(b->dpu);
+    g_assert_cmpint(vf_func(b->dpu, 0), ==, id);
+    g_assert_cmpint(func_info(b->dpu, id).state, ==, OPI_FUNC_ATTACHED);
+    g_assert_cmpint(le16_to_cpu(func_info(b->dpu,
+                                          vf_func(b->dpu, 1)).vlan), ==, 78);
+
+    /* Its computer. */
+    drain(vf);
+    fake_state(b->soc, OPI_LINK_SOC_RUNNING, OPI_LINK_EVENT_RESET);
+    g_assert_cmpint(le32_to_cpu(eq_wait(vf, 0, OPI_EV_PEER).value), ==,
+                    gen + 1);
+    side_start(b->dpu);
+    g_assert_cmpint(vf_func(b->dpu, 0), ==, id);
+    g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).max_vfs), ==, 2);
+    g_assert_cmpint(qp_create(b->dpu, 0, 4, 1, 2048), ==, OPI_ST_OK);
+    qp_post_rx(b->dpu, 0, 16);
+    g_assert_cmpint(boot_set(b->dpu, OPI_OS_BOOTED, OPI_BOOT_TIME_KEEP), ==,
+                    OPI_ST_OK);
+    g_assert_cmpint(port_state(b->dpu, VF_PORT(0), true), ==, OPI_ST_OK);
+    carry(vf, 0, VF_PORT(0), b->dpu);
+    side_free(vf);
+    bed_free(b);
+}
+
+/* Both sides at it, without sense: nothing breaks, and the rules hold. */
+static void test_random(void)
+{
+    Bed *b = vf_bed(4, NULL);
+    unsigned i, enabled = 4, max = 4;
+
+    for (i = 0; i < 300; i++) {
+        unsigned n = g_test_rand_int_range(0, 9);
+        uint32_t id = g_test_rand_int_range(0, 12);
+        struct opi_cmd cmd = { 0 };
+        uint16_t st;
+
+        drain(b->dpu);
+        drain(b->host);
+        switch (g_test_rand_int_range(0, 6)) {
+        case 0:
+            st = func_set_max_vfs(b->dpu, n);
+            g_assert_cmpint(st, ==, n < enabled ? OPI_ST_EBUSY : OPI_ST_OK);
+            max = st == OPI_ST_OK ? n : max;
+            break;
+        case 1:
+            vf_enable(b->hostq, 0);
+            enabled = vf_enable(b->hostq, n);
+            g_assert_cmpint(enabled, ==, n <= max ? n : 0);
+            break;
+        case 2:
+            cmd_status(b->dpu, n & 1 ? OPI_CMD_FUNC_EXPOSE
+                                     : OPI_CMD_FUNC_WITHDRAW, id);
+            break;
+        case 3:
+            cmd.u.func.mask = cpu_to_le32(g_test_rand_int_range(0, 0x40));
+            cmd.u.func.vlan = cpu_to_le16(n);
+            func_set(b->dpu, id, cmd);
+            break;
+        case 4:
+            if (enabled) {
+                Side *vf = side_vf(b->hostq, g_test_rand_int_range(0,
+                                             MIN(enabled, OPI_TEST_VFS)));
+
+                if (reg_read(vf, OPI_REG_DEV_STATUS) & OPI_DEV_STATUS_READY) {
+                    side_start(vf);
+                }
+                side_free(vf);
+            }
+            break;
+        default:
+            if (enabled) {
+                pci_flr(b->hostq, 1 + g_test_rand_int_range(0, enabled));
+            }
+            break;
+        }
+        g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).num_vfs), ==, enabled);
+        g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).max_vfs), ==, max);
+    }
+    carry(b->host, 0, 1, b->dpu);
+    bed_free(b);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("opi/vf/limit", test_vf_limit);
+    qtest_add_func("opi/vf/none", test_vf_none);
+    qtest_add_func("opi/vf/identity", test_vf_identity);
+    qtest_add_func("opi/vf/traffic", test_vf_traffic);
+    qtest_add_func("opi/vf/bus-master", test_vf_bus_master);
+    qtest_add_func("opi/vf/flr", test_vf_flr);
+    qtest_add_data_func("opi/vf/disabled", GUINT_TO_POINTER(0), test_vf_ended);
+    qtest_add_data_func("opi/vf/pf-flr", GUINT_TO_POINTER(1), test_vf_ended);
+    qtest_add_data_func("opi/vf/pf-driver", GUINT_TO_POINTER(2), test_vf_ended);
+    qtest_add_func("opi/vf/withdraw", test_vf_withdraw);
+    qtest_add_func("opi/func/set-refused", test_set_refused);
+    qtest_add_func("opi/func/set", test_set);
+    qtest_add_func("opi/func/host-reset", test_host_reset);
+    qtest_add_func("opi/func/dpu-reset", test_dpu_reset);
+    qtest_add_func("opi/func/random", test_random);
+    return g_test_run();
+}
