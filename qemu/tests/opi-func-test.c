@@ -766,13 +766,14 @@ static void test_random(void)
 {
     Bed *b = vf_bed(4, NULL);
     unsigned i, enabled = 4, max = 4;
+    struct opi_cmd cmd;
 
     for (i = 0; i < 300; i++) {
         unsigned n = g_test_rand_int_range(0, 9);
         uint32_t id = g_test_rand_int_range(0, 12);
-        struct opi_cmd cmd = { 0 };
         uint16_t st;
 
+        memset(&cmd, 0, sizeof(cmd));
         drain(b->dpu);
         drain(b->host);
         switch (g_test_rand_int_range(0, 6)) {
@@ -815,6 +816,12 @@ static void test_random(void)
         g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).num_vfs), ==, enabled);
         g_assert_cmpint(le16_to_cpu(func_info(b->dpu, 1).max_vfs), ==, max);
     }
+    /* What was taken from the PF by the way. */
+    memset(&cmd, 0, sizeof(cmd));
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_TRUST | OPI_FUNC_SET_VLAN);
+    cmd.u.func.flags = cpu_to_le16(OPI_FUNC_F_TRUST);
+    g_assert_cmpint(func_set(b->dpu, 1, cmd), ==, OPI_ST_OK);
+    traffic_start(b->host, b->dpu);
     carry(b->host, 0, 1, b->dpu);
     bed_free(b);
 }
