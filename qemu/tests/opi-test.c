@@ -1921,6 +1921,29 @@ static void test_fault_aq(void)
     bed_free(b);
 }
 
+/* What a lost doorbell told of stays where it is until the next one. */
+static void faults_doorbell(Bed *b, Side *from, Side *to, const char *drop)
+{
+    uint32_t port = from == b->dpu ? 1 : 0;
+    int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    Qp *q;
+
+    traffic_start(b->host, b->dpu);
+    q = &from->qps[0];
+    card_set_u32(b, drop, 1);
+    frame_fill(frame, 64, 9);
+    qp_send(from, 0, port, frame, 64, 1);
+    while (card_get_u32(b, drop)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        fake_pump(b->soc, 10, NULL);
+    }
+    g_assert_cmpint(mem_ld32(from, SHADOW(q, sq_head)), ==, 0);
+    g_assert_cmpint(qp_recv(to, 0, got, sizeof(got), NULL, 20), ==, 0);
+    qp_kick(from, 0);
+    g_assert_cmpint(qp_recv(to, 0, got, sizeof(got), NULL, 20000), ==, 64);
+    g_assert_true(frame_ok(got, 64, 9));
+}
+
 static void test_fault_queues(void)
 {
     Bed *b = bed_new(BED_FAKE, NULL);
@@ -1951,6 +1974,9 @@ static void test_fault_queues(void)
     });
     qp_kick(b->host, 0);
     g_assert_cmpint(mem_ld32(b->host, SHADOW(q, sq_head)), ==, 2);
+
+    faults_doorbell(b, b->host, b->dpu, "fault-db-drop");
+    faults_doorbell(b, b->dpu, b->host, "fault-soc-db-drop");
 
     card_set_u32(b, "fault-qp-error", 1);
     g_assert_cmpint(eq_wait(b->host, 0, OPI_EV_QP_ERROR).sub, ==,

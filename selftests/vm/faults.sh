@@ -21,6 +21,9 @@ CASES="
 	recovery_can_be_left_to_the_administrator
 	a_fatal_error_of_the_card_is_recovered
 	broken_queue_pairs_are_made_anew
+	a_lost_doorbell_of_the_host_is_noticed_and_made_good
+	a_lost_doorbell_of_the_dpu_is_noticed_and_made_good
+	a_queue_that_hangs_can_be_left_to_the_administrator
 	bad_completions_do_no_harm
 	lost_events_are_noticed_and_made_good
 	lost_interrupts_are_made_good
@@ -55,7 +58,7 @@ the_faults_are_listed()
 	local name
 
 	tb fault >"$CASE_DIR/list"
-	for name in aq-drop aq-bogus soc-aq-drop soc-aq-bogus dead link-cut uplink-down; do
+	for name in aq-drop aq-bogus soc-aq-drop soc-aq-bogus db-drop soc-db-drop dead link-cut uplink-down; do
 		grep -q "^$name " "$CASE_DIR/list"
 	done
 	refused '.' tb fault nosuch 1
@@ -186,6 +189,97 @@ broken_queue_pairs_are_made_anew()
 		wait_for 10 eval "[ \"\$(restarts $vm $dev)\" -gt $before ]"
 		traffic_returns
 	done
+}
+
+# tx_health VM WHAT: the card's word on its send queues, "diagnose" or "dump show".
+tx_health() { on_sh "$1" 'devlink -j health $2 pci/$1 reporter tx' "$(pci_of "$1")" "$2"; }
+
+expect_hung()
+{
+	expect_log "$1" '(opi_core 0000:[0-9a-f:.]+ )?[a-z0-9]+.*: (NETDEV WATCHDOG: CPU|queue [0-9]+ does not send)'
+}
+
+# hang VM FAULT IP BYTES: the card misses a doorbell.  The queue is not rung for again,
+# and takes what is sent until it is full, or until as much is under way as a
+# socket may have (in BYTES).
+hang()
+{
+	local i
+
+	for i in 1 2 3 4; do
+		bg "flood$i" "$1" taskset -c $((i % 2)) ping -q -i 0.005 -s 8 -S "$4" "$3"
+	done
+	fault "$2" 1
+	wait_for 10 eval "tb fault | grep -qx '$2 0'"
+}
+
+end_of_hang()
+{
+	local i
+
+	for i in 1 2 3 4; do
+		bg_stop "flood$i" INT
+	done
+}
+
+# lost_doorbell VM FAULT IF IP BYTES TIMEOUTS: nothing goes out of the queue until the
+# stack's watchdog or ours says so, and the queue pair is made anew.
+lost_doorbell()
+{
+	local vm=$1 errors recovers restarts timeouts resets
+
+	expect_hung "$vm"
+	on_sh "$vm" 'devlink health dump clear pci/$1 reporter tx' "$(pci_of "$vm")"
+	errors=$(health_field "$vm" tx error) recovers=$(health_field "$vm" tx recover)
+	resets=$(health_field "$vm" fw recover)
+	timeouts=$(netdev_stat "$vm" "$3" tx_errors)
+	restarts=$(tx_health "$vm" diagnose | jq '[.queues[].restarts] | add')
+	hang "$vm" "$2" "$4" "$5"
+	wait_for 25 eval "[ \"\$(health_field $vm tx recover)\" = $((recovers + 1)) ]"
+	end_of_hang
+	expect_eq "errors" "$(health_field "$vm" tx error)" $((errors + 1))
+	expect_eq "state" "$(health_field "$vm" tx state)" healthy
+	expect_eq "restarts" "$(tx_health "$vm" diagnose | jq '[.queues[].restarts] | add')" $((restarts + 1))
+	expect_eq "time-outs of the netdev" "$(netdev_stat "$vm" "$3" tx_errors)" $((timeouts + $6))
+	# A queue, not all of the function.
+	expect_eq "recoveries of the function" "$(health_field "$vm" fw recover)" "$resets"
+	# Taken when it happened: the card had not fetched what was there.
+	tx_health "$vm" "dump show" | jq -e '.queues | length == 1 and
+		all(.posted > .sent and .sent == .card_sent and (.descriptors | length) > 0)'
+	traffic_returns
+}
+
+a_lost_doorbell_of_the_host_is_noticed_and_made_good()
+{
+	lost_doorbell host db-drop "$HIF" "$DPU_IP" 200000 1
+}
+
+a_lost_doorbell_of_the_dpu_is_noticed_and_made_good()
+{
+	lost_doorbell dpu soc-db-drop "$REP" "$HOST_IP" 200000 1
+}
+
+a_queue_that_hangs_can_be_left_to_the_administrator()
+{
+	local dev recovers
+
+	dev=pci/$(pci_of host)
+	recovers=$(health_field host tx recover)
+	expect_hung host
+	defer "host devlink health set $dev reporter tx auto_recover true"
+	host devlink health set "$dev" reporter tx auto_recover false </dev/null
+	hang host db-drop "$DPU_IP" 200000
+	wait_for 25 eval "[ \"\$(health_field host tx state)\" = error ]"
+	end_of_hang
+	# What is there to see while it hangs, asked for and not taken before.
+	tx_health host diagnose | jq -e '.queues | any(.posted > .sent)'
+	host devlink health dump clear "$dev" reporter tx </dev/null
+	tx_health host "dump show" | jq -e '.queues | length == 2 and any((.descriptors | length) > 0)'
+	expect_eq "recoveries" "$(health_field host tx recover)" "$recovers"
+	host devlink health recover "$dev" reporter tx </dev/null
+	expect_eq "state" "$(health_field host tx state)" healthy
+	expect_eq "recoveries" "$(health_field host tx recover)" $((recovers + 1))
+	traffic_returns
 }
 
 # Completions that say what cannot be, and heads that run ahead.

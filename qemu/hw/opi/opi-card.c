@@ -581,6 +581,7 @@ static const struct {
     { "aq-drop", offsetof(OpiFaults, aq_drop) },
     { "aq-bogus", offsetof(OpiFaults, aq_bogus) },
     { "eq-drop", offsetof(OpiFaults, eq_drop) },
+    { "db-drop", offsetof(OpiFaults, db_drop) },
     { "qp-error", offsetof(OpiFaults, qp_error) },
     { "cqe-bad", offsetof(OpiFaults, cqe_bad) },
     { "sq-head-bad", offsetof(OpiFaults, sq_head_bad) },

@@ -160,6 +160,7 @@ typedef struct OpiFaults {
     uint32_t aq_drop;                   /* commands to swallow */
     uint32_t aq_bogus;                  /* admin completions to invent */
     uint32_t eq_drop;                   /* asynchronous events to lose */
+    uint32_t db_drop;                   /* doorbells of queue pairs to lose */
     uint32_t qp_error;                  /* queue pairs to stop */
     uint32_t cqe_bad;                   /* completions with a wrong buffer id */
     uint32_t sq_head_bad;               /* updates of sq_head beyond the tail */

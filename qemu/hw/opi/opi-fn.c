@@ -155,6 +155,11 @@ void opi_fn_doorbell(OpiFn *fn, uint32_t page, uint32_t off, uint32_t val)
             opi_admin_kick(fn, val);
         }
     } else if (page <= fn->nqps && off == OPI_DB_SQ_TAIL) {
+        if (fn->fault.db_drop) {
+            fn->fault.db_drop--;
+            trace_opi_doorbell_dropped(fn->role, page);
+            return;
+        }
         /* Posted buffers need no kick: the card never waits for them. */
         opi_qp_kick(&fn->qps[page - 1]);
     }
