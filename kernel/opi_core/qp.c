@@ -22,6 +22,12 @@
 /* Buffers are posted in batches of this, or a quarter of a small ring. */
 #define OPI_RX_BATCH	32
 
+/*
+ * Seconds in which a card sends nothing of what is there.  The stack's watchdog
+ * needs at most two of its periods and goes first, but sees only full queues.
+ */
+#define OPI_TX_STALL	12
+
 /**
  * opi_qp_broken - look at a queue pair no more, and have it made anew
  * @qp:		the queue pair
@@ -657,12 +663,27 @@ void opi_qps_flush(struct opi_dev *od)
 	}
 }
 
+/* Once for each time that a queue hangs, since nothing else begins anew. */
+static void opi_qp_watch_tx(struct opi_qp *qp, u32 sent)
+{
+	struct opi_dev *od = qp->od;
+
+	if (sent != qp->seen_sent || sent == READ_ONCE(qp->sq.posted)) {
+		qp->tx_stalled = 0;
+	} else if (++qp->tx_stalled == OPI_TX_STALL) {
+		set_bit(qp->id, od->tx_hung);
+		opi_dev_fail(od, OPI_FAIL_TX);
+	}
+	qp->seen_sent = sent;
+}
+
 /**
  * opi_qps_poke - look for work that no interrupt has told of
  * @od:		the device
  *
  * To be called each second: buffers for which there was no memory, and, if the
  * same work is there twice in a row, what the card did without a notification.
+ * A card that does not send what is there is reported.
  *
  * Context: process.
  */
@@ -672,17 +693,16 @@ void opi_qps_poke(struct opi_dev *od)
 
 	for (i = 0; i < OPI_MAX_QPS; i++) {
 		struct opi_qp *qp;
+		u32 next, clean, sent;
 		bool work, still;
-		u32 next, clean;
 
 		rcu_read_lock_bh();
 		qp = rcu_dereference_bh(od->qps[i]);
 		if (qp && !READ_ONCE(qp->broken)) {
 			next = READ_ONCE(qp->rq.next);
 			clean = READ_ONCE(qp->sq.clean);
-			work = opi_rx_ready(&qp->rq) ||
-			       clean !=
-			       le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
+			sent = le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
+			work = opi_rx_ready(&qp->rq) || clean != sent;
 			work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state);
 			still = qp->seen_work && qp->seen_next == next &&
 				qp->seen_clean == clean;
@@ -693,6 +713,7 @@ void opi_qps_poke(struct opi_dev *od)
 			qp->seen_work = work;
 			qp->seen_next = next;
 			qp->seen_clean = clean;
+			opi_qp_watch_tx(qp, sent);
 		}
 		rcu_read_unlock_bh();
 	}

@@ -258,6 +258,8 @@ struct opi_rq {
  * @seen_work:	opi_qps_poke() saw work that NAPI had not seen
  * @seen_next:	rq->next then
  * @seen_clean:	sq->clean then
+ * @seen_sent:	sq_head then
+ * @tx_stalled:	how often it had not moved, with something to send
  * @shadow:	index words, shared with the card
  * @shadow_dma:	bus address of @shadow
  * @stats:	counters
@@ -276,6 +278,8 @@ struct opi_qp {
 	bool			seen_work;
 	u32			seen_next;
 	u32			seen_clean;
+	u32			seen_sent;
+	unsigned int		tx_stalled;
 	struct opi_qp_shadow	*shadow;
 	dma_addr_t		shadow_dma;
 	struct opi_qp_stats	*stats;

@@ -23,6 +23,7 @@ CASES="
 	broken_queue_pairs_are_made_anew
 	a_lost_doorbell_of_the_host_is_noticed_and_made_good
 	a_lost_doorbell_of_the_dpu_is_noticed_and_made_good
+	a_queue_that_hangs_without_being_full_is_noticed
 	a_queue_that_hangs_can_be_left_to_the_administrator
 	bad_completions_do_no_harm
 	lost_events_are_noticed_and_made_good
@@ -259,6 +260,12 @@ a_lost_doorbell_of_the_dpu_is_noticed_and_made_good()
 	lost_doorbell dpu soc-db-drop "$REP" "$HOST_IP" 200000 1
 }
 
+# The stack waits for nothing then, and its watchdog for nobody.
+a_queue_that_hangs_without_being_full_is_noticed()
+{
+	lost_doorbell dpu soc-db-drop "$REP" "$HOST_IP" 2000 0
+}
+
 a_queue_that_hangs_can_be_left_to_the_administrator()
 {
 	local dev recovers
@@ -398,6 +405,7 @@ a_cut_link_is_taken_up_again()
 a_long_series_of_faults_ends_in_traffic()
 {
 	local faults=(aq-drop aq-bogus soc-aq-drop soc-aq-bogus qp-error soc-qp-error cqe-bad soc-cqe-bad
+		db-drop soc-db-drop
 		sq-head-bad soc-sq-head-bad eq-drop soc-eq-drop msix-drop soc-msix-drop)
 	local i f
 
