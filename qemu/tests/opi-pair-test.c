@@ -77,10 +77,14 @@ static void test_dpu_power(void)
     g_assert_cmpint(e.sub, ==, OPI_PEER_PRESENT);
     g_assert_cmpint(le32_to_cpu(e.value), ==, gen + 1);
     qtest_qmp_eventwait(b->dpuq, "RESET");
+    /* Once more before anybody has used it: the same reset. */
+    qtest_system_reset_nowait(b->dpuq);
+    qtest_qmp_eventwait(b->dpuq, "RESET");
     side_free(b->dpu);
     b->dpu = side_pci(b->dpuq, OPI_ROLE_DPU);
     traffic_start(b->host, b->dpu);
     pass(b->dpu, 1, b->host, 64, 3);
+    g_assert_cmpint(reg_read(b->host, OPI_REG_GENERATION), ==, gen + 1);
 
     /* Off and on again: one generation, one step more. */
     guest_power_off(b->dpuq);

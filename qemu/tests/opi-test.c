@@ -1639,6 +1639,64 @@ static void test_flr(void)
     bed_free(b);
 }
 
+static void host_reset(QTestState *q)
+{
+    qtest_system_reset_nowait(q);
+    qtest_qmp_eventwait(q, "RESET");
+}
+
+/* Events of resets that the DPU gets until the host's driver is there again. */
+static unsigned host_resets(Bed *b)
+{
+    unsigned n = 0;
+    struct opi_eqe e;
+
+    side_free(b->host);
+    b->host = side_pci(b->hostq, OPI_ROLE_HOST_PF);
+    side_start(b->host);
+    do {
+        while (!eq_try(b->dpu, 0, &e)) {
+            fake_pump(b->soc, 10, NULL);
+        }
+        n += e.type == OPI_EV_HOST_RESET;
+    } while (e.type != OPI_EV_PEER || e.sub != OPI_PEER_READY);
+    return n;
+}
+
+/* One event, however often firmware resets its machine before it is used. */
+static void test_host_reset_again(void)
+{
+    Bed *b = bed_new(BED_FAKE, NULL);
+    uint32_t gen = reg_read(b->host, OPI_REG_GENERATION);
+
+    traffic_start(b->host, b->dpu);
+    host_reset(b->hostq);
+    g_assert_cmpint(host_resets(b), ==, 1);
+    host_reset(b->hostq);
+    host_reset(b->hostq);
+    host_reset(b->hostq);
+    g_assert_cmpint(host_resets(b), ==, 1);
+    /* Used by no driver, but configured: that is another. */
+    host_reset(b->hostq);
+    opi_pci_setup(b->hostq);
+    host_reset(b->hostq);
+    g_assert_cmpint(host_resets(b), ==, 2);
+    /* That of the function alone is none, and hides none. */
+    pci_flr(b->hostq, 0);
+    g_assert_cmpint(host_resets(b), ==, 0);
+    pci_flr(b->hostq, 0);
+    host_reset(b->hostq);
+    g_assert_cmpint(host_resets(b), ==, 1);
+    /* Off and on: when it is on again. */
+    guest_power_off(b->hostq);
+    host_reset(b->hostq);
+    qtest_qmp_assert_success(b->hostq, "{'execute': 'cont'}");
+    host_reset(b->hostq);
+    g_assert_cmpint(host_resets(b), ==, 1);
+    g_assert_cmpint(reg_read(b->host, OPI_REG_GENERATION), ==, gen);
+    bed_free(b);
+}
+
 static void test_host_reset(void)
 {
     Bed *b = bed_new(BED_FAKE | BED_WIRE, NULL);
@@ -2130,6 +2188,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/traffic/uplink", test_uplink);
     qtest_add_func("opi/power/flr", test_flr);
     qtest_add_func("opi/power/host", test_host_reset);
+    qtest_add_func("opi/power/host-again", test_host_reset_again);
     qtest_add_func("opi/power/bus-master", test_bus_master);
     qtest_add_func("opi/iommu", test_iommu);
     qtest_add_func("opi/fault/aq", test_fault_aq);

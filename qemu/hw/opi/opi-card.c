@@ -314,7 +314,7 @@ void opi_card_detach_pf(OpiCard *c)
     opi_dma_detach(&c->host);
 }
 
-void opi_card_host_reset(OpiCard *c, bool flr)
+void opi_card_host_reset(OpiCard *c, bool tell)
 {
     if (c->busy) {
         /* A message signalled interrupt was aimed at our config space. */
@@ -323,9 +323,9 @@ void opi_card_host_reset(OpiCard *c, bool flr)
         return;
     }
     opi_card_enter(c);
-    trace_opi_host_reset(flr);
+    trace_opi_host_reset(tell);
     opi_fn_reset(&c->host);
-    if (!flr) {
+    if (tell) {
         opi_event(&c->dpu, OPI_EV_HOST_RESET, 0, 0);
     }
     opi_card_update(c);

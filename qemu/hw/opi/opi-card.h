@@ -409,7 +409,8 @@ void opi_card_update(OpiCard *c);
 bool opi_card_dpu_ready(const OpiCard *c);
 void opi_card_attach_pf(OpiCard *c, PCIDevice *pf);
 void opi_card_detach_pf(OpiCard *c);
-void opi_card_host_reset(OpiCard *c, bool flr);
+/* @tell: the DPU hears of it. */
+void opi_card_host_reset(OpiCard *c, bool tell);
 void opi_card_vf_reset(OpiFn *fn);
 /* VF Enable has been written. */
 void opi_card_vfs_changed(OpiCard *c);

@@ -24,6 +24,7 @@ struct OpiPf {
 
     OpiCard *card;
     OpiBars bars;
+    bool configured;                    /* written to since the last reset */
 };
 
 /*
@@ -51,6 +52,7 @@ static void opi_pf_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
                                 int len)
 {
     opi_pf_limit_vfs(dev);
+    OPI_PF(dev)->configured = true;
     pci_default_write_config(dev, addr, val, len);
     pcie_cap_flr_write_config(dev, addr, val, len);
     opi_card_vfs_changed(OPI_PF(dev)->card);
@@ -131,7 +133,9 @@ static void opi_pf_reset_hold(Object *obj, ResetType type)
                PCI_EXP_DEVCTL_BCR_FLR;
 
     pcie_cap_deverr_reset(dev);
-    opi_card_host_reset(s->card, flr);
+    /* Firmware resets its machine again before it looks at the bus. */
+    opi_card_host_reset(s->card, !flr && s->configured);
+    s->configured &= flr;
 }
 
 /* In a reset of the bus VF Enable is cleared after the functions' resets. */

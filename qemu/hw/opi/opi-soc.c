@@ -50,6 +50,7 @@ struct OpiSoc {
     uint32_t time_scale;
 
     OpiBars bars;
+    bool configured;                    /* written to since the last reset */
     OpiLink link;
     bool up;                            /* the card is there */
     bool greeted;                       /* it said HELLO and is a card */
@@ -197,6 +198,7 @@ static void opi_soc_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
 {
     OpiSoc *s = OPI_SOC(dev);
 
+    s->configured = true;
     pci_default_write_config(dev, addr, val, len);
     pcie_cap_flr_write_config(dev, addr, val, len);
     opi_soc_tell_master(s, opi_soc_master(s));
@@ -349,7 +351,13 @@ static void opi_soc_reset_hold(Object *obj, ResetType type)
 
     pcie_cap_deverr_reset(dev);
     opi_soc_tell_master(s, false);
-    opi_soc_tell_state(s, flr ? OPI_LINK_EVENT_FLR : OPI_LINK_EVENT_RESET);
+    /* Firmware resets its machine again before it looks at the bus. */
+    if (flr) {
+        opi_soc_tell_state(s, OPI_LINK_EVENT_FLR);
+    } else if (s->configured) {
+        opi_soc_tell_state(s, OPI_LINK_EVENT_RESET);
+        s->configured = false;
+    }
 }
 
 /* ---- The link ---------------------------------------------------------- */
