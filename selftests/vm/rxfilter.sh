@@ -10,6 +10,7 @@
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/rxfilter.sh"
 
 CASES="
 	frames_for_others_are_kept_away
@@ -25,43 +26,6 @@ CASES="
 "
 
 before_case() { net_up; net_quiet; }
-
-OTHER=02:99:99:99:99:99
-GROUP=01:00:5e:01:02:03
-
-# seen COUNTER: frames that the card has let through or kept away.
-seen() { estat host "$HIF" "port_rx_$1"; }
-
-all_seen() { [ $(($(seen frames) + $(seen filtered))) -ge "$1" ]; }
-
-# passes [-v VLAN] ADDRESS: does a frame to that address come in, whoever it is for?
-passes()
-{
-	local frames filtered tag=()
-
-	if [ "$1" = -v ]; then
-		tag=(-v "$2")
-		shift 2
-	fi
-	frames=$(seen frames)
-	filtered=$(seen filtered)
-	dpu "$GUEST/frames" send "$REP" -d "$1" -n 3 "${tag[@]}" </dev/null
-	# The card counts each of them, the one way or the other.
-	wait_for 10 all_seen $((frames + filtered + 3))
-	[ $(($(seen frames) - frames)) -ge 3 ]
-}
-
-filtered()
-{
-	local before
-
-	before=$(seen filtered)
-	# No "fail" here: some wait until it is so.
-	if passes "$@" || [ $(($(seen filtered) - before)) -lt 3 ]; then
-		note "passes the filter, or is not counted: $*"
-		return 1
-	fi
-}
 
 frames_for_others_are_kept_away()
 {
