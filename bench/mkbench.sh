@@ -25,28 +25,16 @@ dir=$OPI_CACHE/bench-$(recipe | opi_key)
 out=$OPI_TOP/build/bench
 
 make_root() {
-	local part opts=() line
+	local part line
 
 	[ ! -d "$dir" ] || return 0
 	opi_need_root "making the bench's root"
 	opi_say "fetching dpdk-testpmd and gnuplot (about a minute, once)"
 	part=$(opi_newdir "$dir")
-	while IFS= read -r line; do
-		opts+=(--aptopt="$line")
-	done < <(opi_apt_options)
-	opi_apt_sources >"$dir.list"
-	opi_logged mkbench mmdebstrap --verbose --mode=root --variant=minbase --architectures="$OPI_ARCH" \
-		"${opts[@]}" --aptopt='Acquire::Languages "none"' \
-		--dpkgopt='force-unsafe-io' \
-		--dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--include="$(IFS=,; echo "${packages[*]}")" \
-		"$OPI_SUITE" "$part" "$dir.list"
+	opi_debian mkbench "$part" "${packages[@]}"
 	for line in dpdk-testpmd gnuplot; do
 		[ -e "$part/usr/bin/$line" ] || [ -L "$part/usr/bin/$line" ] || opi_die "no $line in the bench's root"
 	done
-	rm -f "$dir.list"
 	mv "$part" "$dir"
 	opi_prune "$dir" bench
 }

@@ -170,6 +170,33 @@ opi_apt_options() {
 		grep -v ' "";$' || true
 }
 
+# opi_debian LOG DIR PACKAGE... [-- OPTION...]: a minimal Debian with these packages in
+# DIR, through the machine's apt; OPTIONs are mmdebstrap's.  No documents, and no
+# translations.
+opi_debian() {
+	local log=$1 dir=$2 packages=() opts=() line
+	shift 2
+
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		packages+=("$1")
+		shift
+	done
+	[ $# -eq 0 ] || shift
+	while IFS= read -r line; do
+		opts+=(--aptopt="$line")
+	done < <(opi_apt_options)
+	opi_apt_sources >"$dir.list"
+	opi_logged "$log" mmdebstrap --verbose --mode=root --variant=minbase --architectures="$OPI_ARCH" \
+		"${opts[@]}" --aptopt='Acquire::Languages "none"' \
+		--dpkgopt='force-unsafe-io' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--include="$(IFS=,; echo "${packages[*]}")" "$@" \
+		"$OPI_SUITE" "$dir" "$dir.list"
+	rm -f "$dir.list"
+}
+
 # The build root: see mkroot.sh.
 
 opi_root() {

@@ -83,31 +83,20 @@ install_modules() {
 }
 
 make_image() {
-	local part opts=() line
+	local part
 
 	[ ! -d "$dir" ] || return 0
 	opi_need_root "making the guest image"
 	opi_say "making the guest image (about 2 minutes and 1.5 GB, once)"
 	part=$(opi_newdir "$dir")
-	while IFS= read -r line; do
-		opts+=(--aptopt="$line")
-	done < <(opi_apt_options)
-	opi_apt_sources >"$part/base.list"
-	opi_logged mkimage mmdebstrap --verbose --mode=root --variant=minbase --architectures="$OPI_ARCH" \
-		"${opts[@]}" --aptopt='Acquire::Languages "none"' \
-		--dpkgopt='force-unsafe-io' \
-		--dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--include="$(IFS=,; echo "${packages[*]}")" \
-		--customize-hook="'$OPI_TOP/qemu/mkimage.sh' --finish \"\$1\"" \
-		"$OPI_SUITE" "$part/root" "$part/base.list"
+	opi_debian mkimage "$part/root" "${packages[@]}" -- \
+		--customize-hook="'$OPI_TOP/qemu/mkimage.sh' --finish \"\$1\""
 	mv "$part/root/userland.txt" "$part/userland.txt"
 	opi_say "writing the file system"
 	opi_mkfs "$part/root" "$part/base.ext4" opi-base
 	mkdir -p "$part/modules"
 	mv "$part/root/usr/lib/modules/$kver" "$part/modules/$kver"
-	rm -rf --one-file-system "$part/root" "$part/base.list"
+	rm -rf --one-file-system "$part/root"
 	mv "$part" "$dir"
 	opi_prune "$dir" base
 }

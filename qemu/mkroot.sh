@@ -76,28 +76,16 @@ check_root() {
 }
 
 make_root() {
-	local part opts=() line
+	local part
 
 	[ ! -d "$dir" ] || return 0
 	opi_need_root "making the build root"
 	opi_say "making the build root (about 2 minutes and 1.1 GB, once)"
 	part=$(opi_newdir "$dir")
-	while IFS= read -r line; do
-		opts+=(--aptopt="$line")
-	done < <(opi_apt_options)
-	opi_apt_sources >"$dir.list"
 	# The kernel is not booted here: no initramfs.
-	INITRD=No opi_logged mkroot mmdebstrap --verbose --mode=root --variant=minbase --architectures="$OPI_ARCH" \
-		"${opts[@]}" --aptopt='Acquire::Languages "none"' \
-		--dpkgopt='force-unsafe-io' \
-		--dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--include="$(IFS=,; echo "${packages[*]}")" \
-		--customize-hook="'$OPI_TOP/qemu/mkroot.sh' --finish \"\$1\"" \
-		"$OPI_SUITE" "$part" "$dir.list"
+	INITRD=No opi_debian mkroot "$part" "${packages[@]}" -- \
+		--customize-hook="'$OPI_TOP/qemu/mkroot.sh' --finish \"\$1\""
 	check_root "$part"
-	rm -f "$dir.list"
 	mv "$part" "$dir"
 	opi_prune "$dir" root
 }
