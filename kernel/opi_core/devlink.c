@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * devlink: what the device is.  Its ports are in port.c, its health in health.c.
+ * devlink: what the device is.  Its ports are in port.c, its health in health.c,
+ * regions in region.c.
  */
 #include <linux/ctype.h>
 

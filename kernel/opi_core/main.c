@@ -556,6 +556,9 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = opi_health_init(od);
 	if (err)
 		goto err_health;
+	err = opi_regions_init(od);
+	if (err)
+		goto err_regions;
 
 	/*
 	 * A card that is absent, or does not come up now, may do so later: the
@@ -578,6 +581,8 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 err_register:
 	opi_ports_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_FAILED);
+	opi_regions_exit(od);
+err_regions:
 	opi_health_exit(od);
 err_health:
 	opi_irqs_exit(od);
@@ -621,6 +626,7 @@ static void opi_remove(struct pci_dev *pdev)
 		opi_cmd_boot_set(od, OPI_OS_BOOTING);
 	opi_ports_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_STARTING);
+	opi_regions_exit(od);
 	opi_health_exit(od);
 	devl_unlock(devlink);
 

@@ -64,6 +64,14 @@ enum opi_failure {
 	OPI_FAIL_TX,		/* a queue does not send, see od->tx_hung */
 };
 
+/* The regions that devlink shows, see region.c. */
+enum opi_region {
+	OPI_REGION_REGS,
+	OPI_REGION_AQ,
+	OPI_REGION_EQS,
+	OPI_N_REGIONS,
+};
+
 /**
  * struct opi_dev - one function of a card, on either side
  * @pdev:	the PCI function
@@ -94,6 +102,7 @@ enum opi_failure {
  * @aq_reporter: devlink health reporter of the admin queue
  * @fw_reporter: devlink health reporter of the card
  * @tx_reporter: devlink health reporter of sending
+ * @regions:	devlink regions; under devl_lock
  *
  * @ports:	struct opi_port by port id; changed under devl_lock, read by RCU
  * @n_ports:	how many
@@ -153,6 +162,7 @@ struct opi_dev {
 	struct devlink_health_reporter *aq_reporter;
 	struct devlink_health_reporter *fw_reporter;
 	struct devlink_health_reporter *tx_reporter;
+	struct devlink_region	*regions[OPI_N_REGIONS];
 
 	struct xarray		ports;
 	unsigned int		n_ports;
@@ -284,6 +294,11 @@ int opi_health_init(struct opi_dev *od);
 void opi_health_exit(struct opi_dev *od);
 void opi_health_report(struct opi_dev *od, unsigned long failures);
 void opi_health_update(struct opi_dev *od);
+
+/* ---- region.c ---------------------------------------------------------- */
+
+int opi_regions_init(struct opi_dev *od);
+void opi_regions_exit(struct opi_dev *od);
 
 /* ---- netdev.c ---------------------------------------------------------- */
 

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * devlink regions: what a debugger wants to see byte for byte.  The registers,
+ * and the rings of the admin queue and of the event queues, as snapshots and
+ * directly.
+ *
+ * Rings are memory of ours, so they can be looked at when the card is gone too.
+ */
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "opi_core.h"
+
+#define OPI_REGION_SNAPSHOTS	8
+
+/* Whole words only: the card answers nothing else. */
+static int opi_region_read_regs(struct devlink *devlink,
+				const struct devlink_region_ops *ops,
+				struct netlink_ext_ack *extack,
+				u64 offset, u32 size, u8 *data)
+{
+	struct opi_dev *od = devlink_priv(devlink);
+	u32 end = offset + size, pos = offset;
+
+	while (pos < end) {
+		u32 in = pos % sizeof(__le32);
+		u32 n = min_t(u32, sizeof(__le32) - in, end - pos);
+		__le32 word = cpu_to_le32(opi_rd(od, pos - in));
+
+		memcpy(data + (pos - (u32)offset), (u8 *)&word + in, n);
+		pos += n;
+	}
+
+	/* Looked at last, so that all of the above came from a function. */
+	if (opi_hw_check(od) == -ENXIO) {
+		NL_SET_ERR_MSG_MOD(extack,
+				   "the function does not answer: it has no registers");
+		return -ENXIO;
+	}
+	return 0;
+}
+
+/* The part of @size bytes at @offset that is in @src, which begins at @base. */
+static void opi_region_copy(const void *src, u64 base, size_t len, u64 offset,
+			    u32 size, u8 *data)
+{
+	u64 from = max(offset, base), to = min(offset + size, base + len);
+
+	if (from < to)
+		memcpy(data + (from - offset), src + (from - base), to - from);
+}
+
+/* Commands, then completions; in the order of the rings. */
+static int opi_region_read_aq(struct devlink *devlink,
+			      const struct devlink_region_ops *ops,
+			      struct netlink_ext_ack *extack,
+			      u64 offset, u32 size, u8 *data)
+{
+	struct opi_dev *od = devlink_priv(devlink);
+	size_t cmds = OPI_AQ_SLOTS * sizeof(*od->aq.sq);
+	size_t cpls = OPI_AQ_SLOTS * sizeof(*od->aq.cq);
+
+	spin_lock_irq(&od->aq.lock);
+	opi_region_copy(od->aq.sq, 0, cmds, offset, size, data);
+	opi_region_copy(od->aq.cq, cmds, cpls, offset, size, data);
+	spin_unlock_irq(&od->aq.lock);
+	return 0;
+}
+
+/* One ring after the other. */
+static int opi_region_read_eqs(struct devlink *devlink,
+			       const struct devlink_region_ops *ops,
+			       struct netlink_ext_ack *extack,
+			       u64 offset, u32 size, u8 *data)
+{
+	struct opi_dev *od = devlink_priv(devlink);
+	size_t len = OPI_EQ_ENTRIES * sizeof(struct opi_eqe);
+	unsigned int i;
+
+	for (i = 0; i < od->n_vecs; i++) {
+		struct opi_eq *eq = &od->eqs[i];
+
+		spin_lock_irq(&eq->lock);
+		opi_region_copy(eq->ring, i * len, len, offset, size, data);
+		spin_unlock_irq(&eq->lock);
+	}
+	return 0;
+}
+
+static u32 opi_region_size(struct opi_dev *od, enum opi_region region)
+{
+	switch (region) {
+	case OPI_REGION_REGS:
+		return OPI_BAR_REGS_SIZE;
+	case OPI_REGION_AQ:
+		return OPI_AQ_SLOTS * (sizeof(*od->aq.sq) +
+				       sizeof(*od->aq.cq));
+	case OPI_REGION_EQS:
+		return od->n_vecs * OPI_EQ_ENTRIES * sizeof(struct opi_eqe);
+	default:
+		return 0;
+	}
+}
+
+static int opi_region_snapshot(struct devlink *devlink,
+			       const struct devlink_region_ops *ops,
+			       struct netlink_ext_ack *extack, u8 **data);
+
+static const struct devlink_region_ops opi_region_ops[OPI_N_REGIONS] = {
+	[OPI_REGION_REGS] = {
+		.name		= "registers",
+		.destructor	= kvfree,
+		.snapshot	= opi_region_snapshot,
+		.read		= opi_region_read_regs,
+	},
+	[OPI_REGION_AQ] = {
+		.name		= "admin_queue",
+		.destructor	= kvfree,
+		.snapshot	= opi_region_snapshot,
+		.read		= opi_region_read_aq,
+	},
+	[OPI_REGION_EQS] = {
+		.name		= "event_queues",
+		.destructor	= kvfree,
+		.snapshot	= opi_region_snapshot,
+		.read		= opi_region_read_eqs,
+	},
+};
+
+static int opi_region_snapshot(struct devlink *devlink,
+			       const struct devlink_region_ops *ops,
+			       struct netlink_ext_ack *extack, u8 **data)
+{
+	struct opi_dev *od = devlink_priv(devlink);
+	u32 size = opi_region_size(od, ops - opi_region_ops);
+	u8 *copy;
+	int err;
+
+	copy = kvmalloc(size, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	err = ops->read(devlink, ops, extack, 0, size, copy);
+	if (err) {
+		kvfree(copy);
+		return err;
+	}
+	*data = copy;
+	return 0;
+}
+
+/**
+ * opi_regions_init - make the regions
+ * @od:		the device; the memory of its rings is allocated
+ *
+ * Context: devl_lock held.
+ * Return: 0 or a negative errno; there are none then.
+ */
+int opi_regions_init(struct opi_dev *od)
+{
+	unsigned int i;
+
+	for (i = 0; i < OPI_N_REGIONS; i++) {
+		struct devlink_region *region;
+
+		region = devl_region_create(priv_to_devlink(od),
+					    &opi_region_ops[i],
+					    OPI_REGION_SNAPSHOTS,
+					    opi_region_size(od, i));
+		if (IS_ERR(region)) {
+			opi_regions_exit(od);
+			return PTR_ERR(region);
+		}
+		od->regions[i] = region;
+	}
+	return 0;
+}
+
+/**
+ * opi_regions_exit - remove the regions and all their snapshots
+ * @od:		the device
+ *
+ * Context: devl_lock held.
+ */
+void opi_regions_exit(struct opi_dev *od)
+{
+	unsigned int i = OPI_N_REGIONS;
+
+	while (i--) {
+		if (od->regions[i])
+			devl_region_destroy(od->regions[i]);
+		od->regions[i] = NULL;
+	}
+}
