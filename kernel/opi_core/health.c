@@ -2,10 +2,12 @@
 /*
  * devlink health: "aq", the admin queue, and "fw", the card as a whole.  Both
  * recover in the same way: the function is reset and set up again.  "tx", a queue
- * that does not send, has the queue pair made anew.
+ * that does not send, and "rx", one whose completions make no sense, have the
+ * queue pair made anew.
  *
  * Reporters are told by a work item (main.c), because telling them may recover
- * and takes the devlink lock.
+ * and takes the devlink lock.  A test of a reporter makes the failure up and goes
+ * the same way.
  */
 #include <linux/rtnetlink.h>
 
@@ -257,8 +259,64 @@ static void opi_tx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring)
 	devlink_fmsg_obj_nest_end(fmsg);
 }
 
-static void opi_tx_put_all(struct opi_dev *od, const unsigned long *which,
-			   struct devlink_fmsg *fmsg, bool ring)
+#define OPI_RX_DUMP	8	/* completions of a ring */
+
+static void opi_rx_put_cqe(const struct opi_cqe *cqe, struct devlink_fmsg *fmsg)
+{
+	devlink_fmsg_obj_nest_start(fmsg);
+	devlink_fmsg_u32_pair_put(fmsg, "len", le32_to_cpu(cqe->len));
+	devlink_fmsg_u32_pair_put(fmsg, "flags", le16_to_cpu(cqe->flags));
+	devlink_fmsg_u32_pair_put(fmsg, "type", cqe->type);
+	devlink_fmsg_u32_pair_put(fmsg, "id", le16_to_cpu(cqe->id));
+	devlink_fmsg_u32_pair_put(fmsg, "port", le32_to_cpu(cqe->port));
+	devlink_fmsg_u32_pair_put(fmsg, "phase", le16_to_cpu(cqe->phase) & 1);
+	devlink_fmsg_obj_nest_end(fmsg);
+}
+
+/*
+ * What we know of a receiving half, and what the card says of it.  NAPI may be
+ * at work on it, so the numbers need not be of one moment.
+ */
+static void opi_rx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring)
+{
+	struct opi_rq *rq = &qp->rq;
+	struct opi_qp_info info;
+	u32 next = READ_ONCE(rq->next);
+	unsigned int i;
+
+	devlink_fmsg_obj_nest_start(fmsg);
+	devlink_fmsg_u32_pair_put(fmsg, "queue", qp->id);
+	devlink_fmsg_bool_pair_put(fmsg, "broken", READ_ONCE(qp->broken));
+	devlink_fmsg_u64_pair_put(fmsg, "restarts", qp->stats->restarts);
+	devlink_fmsg_u32_pair_put(fmsg, "entries", rq->mask + 1);
+	devlink_fmsg_u32_pair_put(fmsg, "posted", READ_ONCE(rq->tail));
+	devlink_fmsg_u32_pair_put(fmsg, "consumed", next);
+	devlink_fmsg_bool_pair_put(fmsg, "starved", READ_ONCE(rq->starved));
+	devlink_fmsg_u32_pair_put(fmsg, "armed",
+				  le32_to_cpu(READ_ONCE(qp->shadow->cq_arm)));
+	if (ring) {
+		/* The last that was consumed, and what stands behind it. */
+		devlink_fmsg_arr_pair_nest_start(fmsg, "completions");
+		for (i = 0; i < OPI_RX_DUMP; i++)
+			opi_rx_put_cqe(&rq->cq[(next - 1 + i) & rq->mask],
+				       fmsg);
+		devlink_fmsg_arr_pair_nest_end(fmsg);
+	}
+	if (!opi_cmd_qp_query(qp->od, qp->id, &info)) {
+		devlink_fmsg_u32_pair_put(fmsg, "card_state", info.state);
+		devlink_fmsg_u32_pair_put(fmsg, "card_error", info.error);
+		devlink_fmsg_u32_pair_put(fmsg, "card_fetched",
+					  le32_to_cpu(info.rq_head));
+		devlink_fmsg_u32_pair_put(fmsg, "card_completed",
+					  le32_to_cpu(info.cq_tail));
+	}
+	devlink_fmsg_obj_nest_end(fmsg);
+}
+
+static void opi_qps_put_all(struct opi_dev *od, const unsigned long *which,
+			    struct devlink_fmsg *fmsg, bool ring,
+			    void (*put)(struct opi_qp *qp,
+					struct devlink_fmsg *fmsg, bool ring))
 {
 	unsigned int i;
 
@@ -268,7 +326,7 @@ static void opi_tx_put_all(struct opi_dev *od, const unsigned long *which,
 		struct opi_qp *qp = rtnl_dereference(od->qps[i]);
 
 		if (qp && (!which || test_bit(i, which)))
-			opi_tx_put(qp, fmsg, ring);
+			put(qp, fmsg, ring);
 	}
 	rtnl_unlock();
 	devlink_fmsg_arr_pair_nest_end(fmsg);
@@ -278,8 +336,8 @@ static int opi_tx_diagnose(struct devlink_health_reporter *reporter,
 			   struct devlink_fmsg *fmsg,
 			   struct netlink_ext_ack *extack)
 {
-	opi_tx_put_all(devlink_health_reporter_priv(reporter), NULL, fmsg,
-		       false);
+	opi_qps_put_all(devlink_health_reporter_priv(reporter), NULL, fmsg,
+			false, opi_tx_put);
 	return 0;
 }
 
@@ -287,14 +345,32 @@ static int opi_tx_dump(struct devlink_health_reporter *reporter,
 		       struct devlink_fmsg *fmsg, void *priv_ctx,
 		       struct netlink_ext_ack *extack)
 {
-	opi_tx_put_all(devlink_health_reporter_priv(reporter), priv_ctx, fmsg,
-		       true);
+	opi_qps_put_all(devlink_health_reporter_priv(reporter), priv_ctx, fmsg,
+			true, opi_tx_put);
+	return 0;
+}
+
+static int opi_rx_diagnose(struct devlink_health_reporter *reporter,
+			   struct devlink_fmsg *fmsg,
+			   struct netlink_ext_ack *extack)
+{
+	opi_qps_put_all(devlink_health_reporter_priv(reporter), NULL, fmsg,
+			false, opi_rx_put);
+	return 0;
+}
+
+static int opi_rx_dump(struct devlink_health_reporter *reporter,
+		       struct devlink_fmsg *fmsg, void *priv_ctx,
+		       struct netlink_ext_ack *extack)
+{
+	opi_qps_put_all(devlink_health_reporter_priv(reporter), priv_ctx, fmsg,
+			true, opi_rx_put);
 	return 0;
 }
 
 /* @priv_ctx: a bit for each queue pair; NULL: all of them. */
-static int opi_tx_recover(struct devlink_health_reporter *reporter,
-			  void *priv_ctx, struct netlink_ext_ack *extack)
+static int opi_qps_recover(struct devlink_health_reporter *reporter,
+			   void *priv_ctx, struct netlink_ext_ack *extack)
 {
 	struct opi_dev *od = devlink_health_reporter_priv(reporter);
 	const unsigned long *which = priv_ctx;
@@ -311,37 +387,161 @@ static int opi_tx_recover(struct devlink_health_reporter *reporter,
 	return err;
 }
 
-static const struct devlink_health_reporter_ops opi_tx_reporter_ops = {
-	.name		= "tx",
-	.recover	= opi_tx_recover,
-	.diagnose	= opi_tx_diagnose,
-	.dump		= opi_tx_dump,
-};
+/* ---- Tests ------------------------------------------------------------- */
 
-static const struct devlink_health_reporter_ops opi_aq_reporter_ops = {
-	.name		= "aq",
-	.recover	= opi_health_recover,
-	.diagnose	= opi_aq_diagnose,
-	.dump		= opi_aq_dump,
-};
-
-static const struct devlink_health_reporter_ops opi_fw_reporter_ops = {
-	.name		= "fw",
-	.recover	= opi_health_recover,
-	.diagnose	= opi_fw_diagnose,
-	.dump		= opi_fw_dump,
-};
-
-static void opi_health_report_tx(struct opi_dev *od)
+static int opi_health_test_refused(struct opi_dev *od,
+				   struct netlink_ext_ack *extack)
 {
-	DECLARE_BITMAP(hung, OPI_MAX_QPS);
+	if (od->state == OPI_DEV_STATE_READY)
+		return 0;
+	NL_SET_ERR_MSG_FMT_MOD(extack,
+			       "the device is %s: there is nothing to test",
+			       opi_dev_state_names[od->state]);
+	return -ENODEV;
+}
+
+static int opi_health_test(struct devlink_health_reporter *reporter,
+			   enum opi_failure failure,
+			   struct netlink_ext_ack *extack)
+{
+	struct opi_dev *od = devlink_health_reporter_priv(reporter);
+	int err;
+
+	err = opi_health_test_refused(od, extack);
+	if (err)
+		return err;
+	set_bit(OPI_FAIL_TEST, &od->failures);
+	opi_dev_fail(od, failure);
+	return 0;
+}
+
+static int opi_aq_test(struct devlink_health_reporter *reporter,
+		       struct netlink_ext_ack *extack)
+{
+	return opi_health_test(reporter, OPI_FAIL_AQ, extack);
+}
+
+static int opi_fw_test(struct devlink_health_reporter *reporter,
+		       struct netlink_ext_ack *extack)
+{
+	return opi_health_test(reporter, OPI_FAIL_FATAL, extack);
+}
+
+/* The first queue pair stands for all. */
+static int opi_qp_test(struct devlink_health_reporter *reporter,
+		       enum opi_qp_half half, struct netlink_ext_ack *extack)
+{
+	struct opi_dev *od = devlink_health_reporter_priv(reporter);
+	int err;
+
+	err = opi_health_test_refused(od, extack);
+	if (err)
+		return err;
+	if (!rcu_access_pointer(od->qps[0])) {
+		NL_SET_ERR_MSG_MOD(extack,
+				   "no netdev is up: there are no queues to test");
+		return -ENETDOWN;
+	}
+	opi_dev_queue_qp(od, 0, half);
+	return 0;
+}
+
+static int opi_tx_test(struct devlink_health_reporter *reporter,
+		       struct netlink_ext_ack *extack)
+{
+	return opi_qp_test(reporter, OPI_QP_TX, extack);
+}
+
+static int opi_rx_test(struct devlink_health_reporter *reporter,
+		       struct netlink_ext_ack *extack)
+{
+	return opi_qp_test(reporter, OPI_QP_RX, extack);
+}
+
+/* ---- Reporters --------------------------------------------------------- */
+
+static const struct devlink_health_reporter_ops
+opi_reporter_ops[OPI_N_REPORTERS] = {
+	[OPI_REPORTER_AQ] = {
+		.name		= "aq",
+		.recover	= opi_health_recover,
+		.diagnose	= opi_aq_diagnose,
+		.dump		= opi_aq_dump,
+		.test		= opi_aq_test,
+	},
+	[OPI_REPORTER_FW] = {
+		.name		= "fw",
+		.recover	= opi_health_recover,
+		.diagnose	= opi_fw_diagnose,
+		.dump		= opi_fw_dump,
+		.test		= opi_fw_test,
+	},
+	[OPI_REPORTER_TX] = {
+		.name		= "tx",
+		.recover	= opi_qps_recover,
+		.diagnose	= opi_tx_diagnose,
+		.dump		= opi_tx_dump,
+		.test		= opi_tx_test,
+	},
+	[OPI_REPORTER_RX] = {
+		.name		= "rx",
+		.recover	= opi_qps_recover,
+		.diagnose	= opi_rx_diagnose,
+		.dump		= opi_rx_dump,
+		.test		= opi_rx_test,
+	},
+};
+
+static int opi_health_tell(struct opi_dev *od, enum opi_reporter reporter,
+			   const char *msg, void *priv_ctx)
+{
+	return devlink_health_report(od->reporters[reporter], msg, priv_ctx);
+}
+
+static void opi_health_report_half(struct opi_dev *od, enum opi_qp_half half,
+				   enum opi_reporter reporter, const char *msg)
+{
+	DECLARE_BITMAP(which, OPI_MAX_QPS);
 	unsigned int i;
 
-	bitmap_zero(hung, OPI_MAX_QPS);
+	bitmap_zero(which, OPI_MAX_QPS);
+	/* Of one that is not there any more, nothing is to be said. */
 	for (i = 0; i < OPI_MAX_QPS; i++)
-		if (test_and_clear_bit(i, od->tx_hung))
-			__set_bit(i, hung);
-	devlink_health_report(od->tx_reporter, "a queue does not send", hung);
+		if (test_and_clear_bit(i, od->qp_failed[half]) &&
+		    rcu_access_pointer(od->qps[i]))
+			__set_bit(i, which);
+	if (!bitmap_empty(which, OPI_MAX_QPS))
+		opi_health_tell(od, reporter, msg, which);
+}
+
+static bool opi_health_registered(struct opi_dev *od)
+{
+	struct devlink *devlink = priv_to_devlink(od);
+	bool registered;
+
+	devl_lock(devlink);
+	registered = test_bit(OPI_DEV_F_REGISTERED, &od->flags);
+	devl_unlock(devlink);
+	return registered;
+}
+
+/**
+ * opi_health_report_qps - tell the reporters which queue pairs have failed
+ * @od:		the device
+ *
+ * Unless an administrator has switched that off, they are made anew.
+ *
+ * Context: devl_lock not held, may sleep.
+ */
+void opi_health_report_qps(struct opi_dev *od)
+{
+	if (!opi_health_registered(od))
+		return;
+
+	opi_health_report_half(od, OPI_QP_TX, OPI_REPORTER_TX,
+			       "a queue does not send");
+	opi_health_report_half(od, OPI_QP_RX, OPI_REPORTER_RX,
+			       "a queue does not receive");
 }
 
 /**
@@ -350,12 +550,13 @@ static void opi_health_report_tx(struct opi_dev *od)
  * @failures:	enum opi_failure, a bit each
  *
  * Unless an administrator has switched that off, it recovers: the device is
- * stopped and started again, or the queue pair is made anew.
+ * stopped and started again.
  *
  * Context: devl_lock not held, may sleep.
  */
 void opi_health_report(struct opi_dev *od, unsigned long failures)
 {
+	const char *test = failures & BIT(OPI_FAIL_TEST) ? "test" : NULL;
 	struct devlink *devlink = priv_to_devlink(od);
 	bool registered;
 	int err = 0;
@@ -374,19 +575,16 @@ void opi_health_report(struct opi_dev *od, unsigned long failures)
 
 	/* One recovery mends all; a second would only be one reset more. */
 	if (failures & BIT(OPI_FAIL_FATAL))
-		err = devlink_health_report(od->fw_reporter,
-					    "card reports that it has failed",
-					    NULL);
+		err = opi_health_tell(od, OPI_REPORTER_FW,
+				      test ?: "card reports that it has failed",
+				      NULL);
 	else if (failures & BIT(OPI_FAIL_AQ))
-		err = devlink_health_report(od->aq_reporter,
-					    "card has stopped the admin queue",
-					    NULL);
+		err = opi_health_tell(od, OPI_REPORTER_AQ,
+				      test ?: "card has stopped the admin queue",
+				      NULL);
 	else if (failures & BIT(OPI_FAIL_CMD_TIMEOUT))
-		err = devlink_health_report(od->aq_reporter,
-					    "command was not answered in time",
-					    NULL);
-	else if (failures & BIT(OPI_FAIL_TX))
-		opi_health_report_tx(od);
+		err = opi_health_tell(od, OPI_REPORTER_AQ,
+				      "command was not answered in time", NULL);
 
 	/*
 	 * No error: it has recovered, or shall not do so by itself.  An error:
@@ -407,17 +605,16 @@ void opi_health_report(struct opi_dev *od, unsigned long failures)
  */
 void opi_health_update(struct opi_dev *od)
 {
+	unsigned int i;
+
 	if (!test_bit(OPI_DEV_F_REGISTERED, &od->flags))
 		return;
 
 	switch (od->state) {
 	case OPI_DEV_STATE_READY:
-		devlink_health_reporter_state_update(od->aq_reporter,
-						     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
-		devlink_health_reporter_state_update(od->fw_reporter,
-						     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
-		devlink_health_reporter_state_update(od->tx_reporter,
-						     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
+		for (i = 0; i < OPI_N_REPORTERS; i++)
+			devlink_health_reporter_state_update(od->reporters[i],
+							     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
 		break;
 	case OPI_DEV_STATE_FAILED:
 		/* A report follows; devlink only recovers what was healthy. */
@@ -425,7 +622,7 @@ void opi_health_update(struct opi_dev *od)
 			break;
 		fallthrough;
 	case OPI_DEV_STATE_GONE:
-		devlink_health_reporter_state_update(od->fw_reporter,
+		devlink_health_reporter_state_update(od->reporters[OPI_REPORTER_FW],
 						     DEVLINK_HEALTH_REPORTER_STATE_ERROR);
 		break;
 	default:
@@ -438,34 +635,24 @@ void opi_health_update(struct opi_dev *od)
  * @od:		the device
  *
  * Context: devl_lock held.
- * Return: 0 or a negative errno.
+ * Return: 0 or a negative errno; there are none then.
  */
 int opi_health_init(struct opi_dev *od)
 {
-	struct devlink *devlink = priv_to_devlink(od);
-	struct devlink_health_reporter *reporter;
+	unsigned int i;
 
-	reporter = opi_compat_health_create(devlink, &opi_aq_reporter_ops, od);
-	if (IS_ERR(reporter))
-		return PTR_ERR(reporter);
-	od->aq_reporter = reporter;
+	for (i = 0; i < OPI_N_REPORTERS; i++) {
+		struct devlink_health_reporter *reporter;
 
-	reporter = opi_compat_health_create(devlink, &opi_fw_reporter_ops, od);
-	if (IS_ERR(reporter))
-		goto err_aq;
-	od->fw_reporter = reporter;
-
-	reporter = opi_compat_health_create(devlink, &opi_tx_reporter_ops, od);
-	if (IS_ERR(reporter))
-		goto err_fw;
-	od->tx_reporter = reporter;
+		reporter = opi_compat_health_create(priv_to_devlink(od),
+						    &opi_reporter_ops[i], od);
+		if (IS_ERR(reporter)) {
+			opi_health_exit(od);
+			return PTR_ERR(reporter);
+		}
+		od->reporters[i] = reporter;
+	}
 	return 0;
-
-err_fw:
-	devl_health_reporter_destroy(od->fw_reporter);
-err_aq:
-	devl_health_reporter_destroy(od->aq_reporter);
-	return PTR_ERR(reporter);
 }
 
 /**
@@ -476,7 +663,11 @@ err_aq:
  */
 void opi_health_exit(struct opi_dev *od)
 {
-	devl_health_reporter_destroy(od->tx_reporter);
-	devl_health_reporter_destroy(od->fw_reporter);
-	devl_health_reporter_destroy(od->aq_reporter);
+	unsigned int i = OPI_N_REPORTERS;
+
+	while (i--) {
+		if (od->reporters[i])
+			devl_health_reporter_destroy(od->reporters[i]);
+		od->reporters[i] = NULL;
+	}
 }

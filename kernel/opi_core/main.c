@@ -219,19 +219,21 @@ void opi_dev_queue_reset(struct opi_dev *od)
 }
 
 /**
- * opi_dev_queue_qp - make a queue pair anew, soon
+ * opi_dev_queue_qp - report a queue pair, which makes it anew, soon
  * @od:		the device
- * @id:		queue pair
+ * @id:		queue pair, below OPI_MAX_QPS
+ * @half:	which half has failed
  *
  * A card that breaks it over and over again cannot keep the CPU busy.
  *
  * Context: any.
  */
-void opi_dev_queue_qp(struct opi_dev *od, unsigned int id)
+void opi_dev_queue_qp(struct opi_dev *od, unsigned int id,
+		      enum opi_qp_half half)
 {
 	bool again = time_before(jiffies, READ_ONCE(od->qp_restart) + HZ);
 
-	set_bit(id, od->qp_failed);
+	set_bit(id, od->qp_failed[half]);
 	queue_delayed_work(od->wq, &od->qp_work, again ? HZ : 0);
 }
 
@@ -247,7 +249,9 @@ static void opi_event_handle(struct opi_dev *od, const struct opi_event *ev,
 		dev_warn_ratelimited(&od->pdev->dev,
 				     "queue pair %u stopped, error %u\n",
 				     ev->queue, ev->sub);
-		opi_dev_queue_qp(od, ev->queue);
+		opi_dev_queue_qp(od, ev->queue,
+				 ev->sub == OPI_QP_ERR_RXD ? OPI_QP_RX :
+							     OPI_QP_TX);
 		break;
 	case OPI_EV_LINK:
 		/* The answer is newer than the event. */
@@ -325,14 +329,9 @@ static void opi_qp_work(struct work_struct *work)
 {
 	struct opi_dev *od = container_of(to_delayed_work(work),
 					  struct opi_dev, qp_work);
-	unsigned int id;
 
-	rtnl_lock();
-	for (id = 0; id < OPI_MAX_QPS; id++)
-		if (test_and_clear_bit(id, od->qp_failed))
-			opi_qp_restart(od, id);
+	opi_health_report_qps(od);
 	WRITE_ONCE(od->qp_restart, jiffies);
-	rtnl_unlock();
 }
 
 /* A card that does not count heartbeats any more may still answer. */
@@ -612,15 +611,13 @@ static void opi_remove(struct pci_dev *pdev)
 	struct devlink *devlink = priv_to_devlink(od);
 
 	set_bit(OPI_DEV_F_REMOVING, &od->flags);
+	/* Before that what they report to is gone. */
+	opi_dev_disable_works(od);
+
 	devl_lock(devlink);
 	clear_bit(OPI_DEV_F_REGISTERED, &od->flags);
 	opi_nl_dpu_del(&od->nl);
 	devl_unregister(devlink);
-	devl_unlock(devlink);
-
-	opi_dev_disable_works(od);
-
-	devl_lock(devlink);
 	/* The host loses carrier in good order. */
 	if (opi_is_dpu(od) && od->state == OPI_DEV_STATE_READY)
 		opi_cmd_boot_set(od, OPI_OS_BOOTING);

@@ -234,8 +234,7 @@ void opi_netdev_tx_timeout(struct net_device *netdev, unsigned int txq)
 
 	DEV_STATS_INC(netdev, tx_errors);
 	netdev_warn_once(netdev, "queue %u does not send\n", txq);
-	set_bit(txq, port->od->tx_hung);
-	opi_dev_fail(port->od, OPI_FAIL_TX);
+	opi_dev_queue_qp(port->od, txq, OPI_QP_TX);
 }
 
 static netdev_tx_t opi_netdev_xmit(struct sk_buff *skb,

@@ -61,7 +61,16 @@ enum opi_failure {
 	OPI_FAIL_CMD_TIMEOUT,	/* a command was not answered */
 	OPI_FAIL_AQ,		/* the card has stopped the admin queue */
 	OPI_FAIL_FATAL,		/* the card says that it has failed */
-	OPI_FAIL_TX,		/* a queue does not send, see od->tx_hung */
+	OPI_FAIL_TEST,		/* it has not: a reporter is tested */
+};
+
+/* The devlink health reporters, see health.c. */
+enum opi_reporter {
+	OPI_REPORTER_AQ,
+	OPI_REPORTER_FW,
+	OPI_REPORTER_TX,
+	OPI_REPORTER_RX,
+	OPI_N_REPORTERS,
 };
 
 /* The regions that devlink shows, see region.c. */
@@ -99,9 +108,7 @@ enum opi_region {
  * @ident:	last answer to IDENTIFY; under devl_lock
  * @st:		what netlink shows; under devl_lock
  * @nl:		netlink's part
- * @aq_reporter: devlink health reporter of the admin queue
- * @fw_reporter: devlink health reporter of the card
- * @tx_reporter: devlink health reporter of sending
+ * @reporters:	devlink health reporters
  * @regions:	devlink regions; under devl_lock
  *
  * @ports:	struct opi_port by port id; changed under devl_lock, read by RCU
@@ -115,8 +122,7 @@ enum opi_region {
  * @rss:	how received frames are spread over them; under rtnl
  * @xdp_prog:	looks at received frames first; changed under rtnl, read by RCU
  * @qp_users:	open netdevs; under rtnl
- * @qp_failed:	queue pairs to be made anew, a bit each
- * @tx_hung:	queue pairs that do not send, a bit each
+ * @qp_failed:	queue pairs of which a half has failed, a bit each
  * @qp_restart:	jiffies of the last time
  * @dead_qps:	stopped queue pairs that the card may still write to; under rtnl
  * @napi_dev:	owner of NAPI where the queue pairs serve all ports
@@ -125,7 +131,7 @@ enum opi_region {
  * @event_work:	asynchronous events
  * @reset_work:	stops the device and starts it again
  * @health_work: reports @failures; may recover, hence not under devl_lock
- * @qp_work:	makes queue pairs anew
+ * @qp_work:	reports @qp_failed, which makes them anew
  * @rx_work:	gives receive filters to the card
  * @watch_work:	each second: is the card still there, or is it back?
  * @heartbeat:	last value of the register
@@ -159,9 +165,7 @@ struct opi_dev {
 	struct opi_identify	ident;
 	struct opi_nl_state	st;
 	struct opi_nl_dpu	nl;
-	struct devlink_health_reporter *aq_reporter;
-	struct devlink_health_reporter *fw_reporter;
-	struct devlink_health_reporter *tx_reporter;
+	struct devlink_health_reporter *reporters[OPI_N_REPORTERS];
 	struct devlink_region	*regions[OPI_N_REGIONS];
 
 	struct xarray		ports;
@@ -175,8 +179,7 @@ struct opi_dev {
 	struct opi_rss		rss;
 	struct bpf_prog __rcu	*xdp_prog;
 	unsigned int		qp_users;
-	DECLARE_BITMAP(qp_failed, OPI_MAX_QPS);
-	DECLARE_BITMAP(tx_hung, OPI_MAX_QPS);
+	unsigned long		qp_failed[OPI_QP_HALVES][BITS_TO_LONGS(OPI_MAX_QPS)];
 	unsigned long		qp_restart;
 	struct list_head	dead_qps;
 	struct net_device	*napi_dev;
@@ -257,7 +260,8 @@ void opi_dev_fail(struct opi_dev *od, enum opi_failure failure);
 void opi_dev_queue_events(struct opi_dev *od);
 void opi_dev_queue_watch(struct opi_dev *od);
 void opi_dev_queue_reset(struct opi_dev *od);
-void opi_dev_queue_qp(struct opi_dev *od, unsigned int id);
+void opi_dev_queue_qp(struct opi_dev *od, unsigned int id,
+		      enum opi_qp_half half);
 
 /* ---- hw.c -------------------------------------------------------------- */
 
@@ -293,6 +297,7 @@ int opi_port_refresh(struct opi_port *port);
 int opi_health_init(struct opi_dev *od);
 void opi_health_exit(struct opi_dev *od);
 void opi_health_report(struct opi_dev *od, unsigned long failures);
+void opi_health_report_qps(struct opi_dev *od);
 void opi_health_update(struct opi_dev *od);
 
 /* ---- region.c ---------------------------------------------------------- */

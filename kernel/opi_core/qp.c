@@ -6,7 +6,7 @@
  * netdev.c.
  *
  * A queue pair that breaks the rules of the interface, or of which the card says
- * that it has stopped, is not looked at any more and made anew by a work item.
+ * that it has stopped, is not looked at any more and made anew by a health reporter.
  * Its memory is freed only when the card has confirmed that it is done with it;
  * failing that, when the function has been reset.
  */
@@ -31,15 +31,16 @@
 /**
  * opi_qp_broken - look at a queue pair no more, and have it made anew
  * @qp:		the queue pair
+ * @half:	which half is to blame
  *
  * Context: any.
  */
-void opi_qp_broken(struct opi_qp *qp)
+void opi_qp_broken(struct opi_qp *qp, enum opi_qp_half half)
 {
 	if (qp->broken)
 		return;
 	WRITE_ONCE(qp->broken, true);
-	opi_dev_queue_qp(qp->od, qp->id);
+	opi_dev_queue_qp(qp->od, qp->id, half);
 }
 
 /* ---- NAPI -------------------------------------------------------------- */
@@ -666,14 +667,10 @@ void opi_qps_flush(struct opi_dev *od)
 /* Once for each time that a queue hangs, since nothing else begins anew. */
 static void opi_qp_watch_tx(struct opi_qp *qp, u32 sent)
 {
-	struct opi_dev *od = qp->od;
-
-	if (sent != qp->seen_sent || sent == READ_ONCE(qp->sq.posted)) {
+	if (sent != qp->seen_sent || sent == READ_ONCE(qp->sq.posted))
 		qp->tx_stalled = 0;
-	} else if (++qp->tx_stalled == OPI_TX_STALL) {
-		set_bit(qp->id, od->tx_hung);
-		opi_dev_fail(od, OPI_FAIL_TX);
-	}
+	else if (++qp->tx_stalled == OPI_TX_STALL)
+		opi_dev_queue_qp(qp->od, qp->id, OPI_QP_TX);
 	qp->seen_sent = sent;
 }
 

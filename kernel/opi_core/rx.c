@@ -403,7 +403,7 @@ int opi_rx_poll(struct opi_qp *qp, int budget)
 			     le16_to_cpu(cqe.id) != i || !len ||
 			     len > rq->buf_len)) {
 			opi_rx_count(qp, &qp->stats->rx_bad);
-			opi_qp_broken(qp);
+			opi_qp_broken(qp, OPI_QP_RX);
 			break;
 		}
 		WRITE_ONCE(rq->next, rq->next + 1);

@@ -80,7 +80,7 @@ static void opi_sq_reap(struct opi_qp *qp, int budget)
 
 	head = le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
 	if (head - sq->clean > sq->tail - sq->clean) {
-		opi_qp_broken(qp);
+		opi_qp_broken(qp, OPI_QP_TX);
 		return;
 	}
 

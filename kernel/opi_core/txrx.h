@@ -50,6 +50,13 @@ struct page_pool;
 #define OPI_XDP_MAX_MTU		(OPI_RX_BUF(XDP_PACKET_HEADROOM) - \
 				 OPI_FRAME_EXTRA)
 
+/* The half of a queue pair that something is said of. */
+enum opi_qp_half {
+	OPI_QP_TX,
+	OPI_QP_RX,
+	OPI_QP_HALVES,
+};
+
 /**
  * struct opi_qp_config - what queue pairs are made with
  * @n_qps:	how many
@@ -314,7 +321,7 @@ int opi_qp_restart(struct opi_dev *od, unsigned int id);
 void opi_qps_flush(struct opi_dev *od);
 void opi_qps_poke(struct opi_dev *od);
 bool opi_qp_event(struct opi_dev *od, unsigned int id);
-void opi_qp_broken(struct opi_qp *qp);
+void opi_qp_broken(struct opi_qp *qp, enum opi_qp_half half);
 
 /* ---- tx.c -------------------------------------------------------------- */
 

@@ -86,7 +86,7 @@ health_reporters_are_healthy()
 	for vm in host dpu; do
 		expect_eq "reporters of $vm" "$(devlink_json "$vm" health show |
 			jq -c '[.health[][] | [.reporter, .state, .auto_recover]] | sort')" \
-			'[["aq","healthy",true],["fw","healthy",true],["tx","healthy",true]]'
+			'[["aq","healthy",true],["fw","healthy",true],["rx","healthy",true],["tx","healthy",true]]'
 	done
 }
 
