@@ -519,6 +519,465 @@ static void test_vf_withdraw(void)
     bed_free(b);
 }
 
+/* ---- SFs --------------------------------------------------------------- */
+
+/* An SF that the host can use; its port goes to *@port. */
+static uint32_t sf_make(Bed *b, uint32_t sf, uint32_t *port)
+{
+    uint16_t st;
+    uint32_t id = func_create(b->dpu, sf, &st);
+
+    g_assert_cmpint(st, ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, id), ==, OPI_ST_OK);
+    *port = le32_to_cpu(func_info(b->dpu, id).port);
+    return id;
+}
+
+/* What its driver on the host does; queue pair @qp is the SF's. */
+static void sf_start(Bed *b, uint32_t id, uint32_t port, unsigned qp)
+{
+    g_assert_cmpint(func_attach(b->host, id, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(qp_create_for(b->host, qp, 4, 1, 2048, port), ==,
+                    OPI_ST_OK);
+    qp_post_rx(b->host, qp, 16);
+    g_assert_cmpint(port_state(b->host, port, true), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(b->dpu, port, true), ==, OPI_ST_OK);
+}
+
+/* No command, list or event shows the host an SF that is hidden. */
+static void sf_unseen(Bed *b, uint32_t id, uint32_t port)
+{
+    struct opi_eqe e;
+    uint32_t ids[8];
+
+    g_assert_cmpint(cmd_fill(b->host, OPI_CMD_FUNC_GET, id, got, 64), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(cmd_fill(b->host, OPI_CMD_PORT_GET, port, got, 64), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(port_state(b->host, port, true), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(func_attach(b->host, id, 1), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(func_attach(b->host, id, 0), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(qp_create_for(b->host, 5, 4, 1, 2048, port), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(cmd_fill(b->host, OPI_CMD_FUNC_LIST, 0, ids, sizeof(ids)),
+                    ==, OPI_ST_OK);
+    g_assert_cmpint(ids[1], ==, 0);
+    g_assert_cmpint(cmd_fill(b->host, OPI_CMD_PORT_LIST, 0, ids, sizeof(ids)),
+                    ==, OPI_ST_OK);
+    g_assert_cmpint(ids[1], ==, 0);
+    while (eq_try(b->host, 0, &e)) {
+        g_assert_cmpint(le32_to_cpu(e.func_id), !=, id);
+        g_assert_cmpint(le32_to_cpu(e.port), !=, port);
+    }
+}
+
+/* Every transition that there is, and every one that there is not. */
+static void test_sf_life(void)
+{
+    Bed *b = bed_new(BED_FAKE, NULL);
+    struct opi_cmd cmd = { 0 };
+    struct opi_port_info pi;
+    struct opi_func_info fi;
+    struct opi_eqe e;
+    uint32_t id, port;
+    uint16_t st;
+
+    traffic_start(b->host, b->dpu);
+    drain(b->dpu);
+    drain(b->host);
+    id = func_create(b->dpu, 88, &st);
+    g_assert_cmpint(st, ==, OPI_ST_OK);
+    e = func_wait(b->dpu, OPI_CHANGE_CREATED);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, id);
+    g_assert_cmpint(le32_to_cpu(e.sf), ==, 88);
+    g_assert_cmpint(le16_to_cpu(e.vf), ==, OPI_ID16_NONE);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_HIDDEN);
+    port = le32_to_cpu(e.port);
+    g_assert_cmpint(port, ==, 66);
+    fi = func_info(b->dpu, id);
+    g_assert_cmpint(fi.type, ==, OPI_PORT_SF);
+    g_assert_cmpint(fi.state, ==, OPI_FUNC_HIDDEN);
+    g_assert_cmpint(le16_to_cpu(fi.flags), ==, OPI_FUNC_F_TRUST);
+    g_assert_cmpint(le32_to_cpu(fi.sf), ==, 88);
+    g_assert_cmpint(le16_to_cpu(fi.max_qps), ==, 1);
+    g_assert_cmpint(le16_to_cpu(fi.max_eqs), ==, 0);
+    g_assert_cmphex(le16_to_cpu(fi.host_bdf), ==, 0x100);
+    g_assert_cmpint(fi.mac[5], ==, 2 * 66);
+
+    /* HIDDEN */
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_MAC);
+    cmd.u.func.mac[0] = 2;
+    cmd.u.func.mac[5] = 99;
+    g_assert_cmpint(func_set(b->dpu, id, cmd), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(b->dpu, port, true), ==, OPI_ST_OK);
+    sf_unseen(b, id, port);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_WITHDRAW, id), ==,
+                    OPI_ST_ENODEV);
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_MAX_QPS);
+    cmd.u.func.mac[0] = cmd.u.func.mac[5] = 0;
+    cmd.u.func.max_qps = cpu_to_le16(1);
+    g_assert_cmpint(func_set(b->dpu, id, cmd), ==, OPI_ST_EINVAL);
+
+    /* EXPOSED */
+    drain(b->host);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, id), ==, OPI_ST_OK);
+    e = eq_wait(b->host, 0, OPI_EV_FUNC);
+    g_assert_cmpint(le32_to_cpu(e.value), ==, OPI_CHANGE_EXPOSED);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_EXPOSED);
+    g_assert_cmpint(le32_to_cpu(e.sf), ==, 88);
+    e = eq_wait(b->host, 0, OPI_EV_LINK);
+    g_assert_cmpint(e.sub, ==, 1);
+    g_assert_cmpint(le32_to_cpu(e.port), ==, port);
+    pi = port_info(b->host, port);
+    g_assert_cmpint(pi.type, ==, OPI_PORT_SF);
+    g_assert_cmpint(le32_to_cpu(pi.sf), ==, 88);
+    g_assert_cmpint(pi.mac[5], ==, 99);
+    g_assert_cmpint(func_info(b->host, id).state, ==, OPI_FUNC_EXPOSED);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, id), ==,
+                    OPI_ST_EEXIST);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_DESTROY, id), ==,
+                    OPI_ST_EBUSY);
+    g_assert_cmpint(func_attach(b->host, id, 0), ==, OPI_ST_ENODEV);
+    g_assert_cmpint(func_attach(b->host, id, 2), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(func_attach(b->host, 1, 1), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(func_attach(b->dpu, id, 1), ==, OPI_ST_EPERM);
+    g_assert_cmpint(qp_create_for(b->host, 5, 4, 1, 2048, port), ==,
+                    OPI_ST_ENODEV);
+
+    /* ATTACHED */
+    sf_start(b, id, port, 5);
+    e = func_wait(b->dpu, OPI_CHANGE_ATTACHED);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, id);
+    g_assert_cmpint(le32_to_cpu(e.sf), ==, 88);
+    g_assert_cmpint(func_attach(b->host, id, 1), ==, OPI_ST_EEXIST);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, id), ==,
+                    OPI_ST_EEXIST);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_DESTROY, id), ==,
+                    OPI_ST_EBUSY);
+    g_assert_cmpint(qp_create_for(b->host, 6, 4, 1, 2048, port), ==,
+                    OPI_ST_ENOSPC);
+    g_assert_cmpint(func_attach(b->host, id, 0), ==, OPI_ST_EBUSY);
+    carry(b->host, 5, port, b->dpu);
+    g_assert_cmpint(cmd_status(b->host, OPI_CMD_QP_DESTROY, 5), ==, OPI_ST_OK);
+    g_assert_cmpint(func_attach(b->host, id, 0), ==, OPI_ST_OK);
+    g_assert_cmpint(func_wait(b->dpu, OPI_CHANGE_DETACHED).sub, ==,
+                    OPI_FUNC_EXPOSED);
+    g_assert_cmphex(port_info(b->dpu, port).flags & OPI_PORT_F_FUNC_UP, ==, 0);
+
+    /* And away. */
+    drain(b->host);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_WITHDRAW, id), ==,
+                    OPI_ST_OK);
+    e = eq_wait(b->host, 0, OPI_EV_FUNC);
+    g_assert_cmpint(le32_to_cpu(e.value), ==, OPI_CHANGE_WITHDRAWN);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_HIDDEN);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, id);
+    sf_unseen(b, id, port);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_DESTROY, id), ==,
+                    OPI_ST_OK);
+    e = func_wait(b->dpu, OPI_CHANGE_DESTROYED);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_GONE);
+    g_assert_cmpint(le32_to_cpu(e.sf), ==, 88);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_DESTROY, id), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, id), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(port_state(b->dpu, port, true), ==, OPI_ST_ENOENT);
+
+    /* The number may be used again, id and port not. */
+    g_assert_cmpint(func_create(b->dpu, 88, &st), >, id);
+    g_assert_cmpint(le32_to_cpu(func_wait(b->dpu, OPI_CHANGE_CREATED).port), ==,
+                    port + 1);
+    bed_free(b);
+}
+
+static void test_sf_refused(void)
+{
+    Bed *b = bed_new(BED_FAKE, "max-sfs=3");
+    static const struct {
+        uint8_t type, fclass;
+        uint16_t controller, pf;
+        uint32_t sf;
+        uint16_t st;
+    } cases[] = {
+        { 0, OPI_CLASS_NET, 1, 0, 5, OPI_ST_EINVAL },
+        { OPI_PORT_UPLINK, OPI_CLASS_NET, 1, 0, 5, OPI_ST_EINVAL },
+        { OPI_PORT_PF, OPI_CLASS_NET, 1, 0, 5, OPI_ST_EINVAL },
+        { OPI_PORT_VF, OPI_CLASS_NET, 1, 0, 5, OPI_ST_EINVAL },
+        { 255, OPI_CLASS_NET, 1, 0, 5, OPI_ST_EINVAL },
+        { OPI_PORT_SF, 0, 1, 0, 5, OPI_ST_EINVAL },
+        { OPI_PORT_SF, 2, 1, 0, 5, OPI_ST_EINVAL },
+        { OPI_PORT_SF, OPI_CLASS_NET, 0, 0, 5, OPI_ST_ENOENT },
+        { OPI_PORT_SF, OPI_CLASS_NET, 2, 0, 5, OPI_ST_ENOENT },
+        { OPI_PORT_SF, OPI_CLASS_NET, 1, 1, 5, OPI_ST_ENOENT },
+        { OPI_PORT_SF, OPI_CLASS_NET, 1, 0, OPI_ID_NONE, OPI_ST_ERANGE },
+        { OPI_PORT_SF, OPI_CLASS_NET, 1, 0, 0, OPI_ST_EEXIST },
+    };
+    struct opi_identify idy;
+    uint32_t ids[8];
+    unsigned i;
+    uint16_t st;
+
+    side_start(b->host);
+    side_start(b->dpu);
+    g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_IDENTIFY, 0, &idy, sizeof(idy)),
+                    ==, OPI_ST_OK);
+    g_assert_cmpint(le32_to_cpu(idy.total_sfs), ==, 3);
+    g_assert_cmpint(func_create(b->dpu, 0, &st), !=, 0);
+    for (i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct opi_cmd cmd = { .opcode = cpu_to_le16(OPI_CMD_FUNC_CREATE) };
+
+        cmd.u.create.type = cases[i].type;
+        cmd.u.create.fclass = cases[i].fclass;
+        cmd.u.create.controller = cpu_to_le16(cases[i].controller);
+        cmd.u.create.pf = cpu_to_le16(cases[i].pf);
+        cmd.u.create.sf = cpu_to_le32(cases[i].sf);
+        g_test_message("case %u", i);
+        g_assert_cmpint(le16_to_cpu(cmd_run(b->dpu, cmd).status), ==,
+                        cases[i].st);
+    }
+    func_create(b->host, 5, &st);
+    g_assert_cmpint(st, ==, OPI_ST_EPERM);
+    g_assert_cmpint(func_create(b->dpu, OPI_ID_NONE - 1, &st), !=, 0);
+    g_assert_cmpint(func_create(b->dpu, 2, &st), !=, 0);
+    func_create(b->dpu, 3, &st);
+    g_assert_cmpint(st, ==, OPI_ST_ENOSPC);
+    g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_FUNC_LIST, 0, ids, sizeof(ids)),
+                    ==, OPI_ST_OK);
+    g_assert_cmpint(ids[4], ==, 0);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_DESTROY,
+                               le32_to_cpu(ids[2])), ==, OPI_ST_OK);
+    g_assert_cmpint(func_create(b->dpu, 3, &st), !=, 0);
+
+    /* Queue pairs for what is not there, or not the asking side's. */
+    g_assert_cmpint(qp_create_for(b->host, 0, 4, 1, 2048, 5), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(qp_create_for(b->host, 0, 4, 1, 2048, 65535), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(qp_create_for(b->host, 0, 4, 1, 2048, VF_PORT(0)), ==,
+                    OPI_ST_EPERM);
+    g_assert_cmpint(qp_create_for(b->dpu, 0, 4, 1, 2048, 1), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(qp_create_for(b->host, 0, 4, 1, 2048, 1), ==, OPI_ST_OK);
+    bed_free(b);
+
+    /* A card that has none. */
+    b = bed_new(BED_FAKE, "caps=1");
+    side_start(b->host);
+    side_start(b->dpu);
+    func_create(b->dpu, 1, &st);
+    g_assert_cmpint(st, ==, OPI_ST_EOPNOTSUPP);
+    g_assert_cmpint(func_attach(b->host, 1, 1), ==, OPI_ST_EOPNOTSUPP);
+    g_assert_cmpint(qp_limit(b->host), ==, OPI_TEST_QPS);
+    bed_free(b);
+}
+
+static void test_sf_traffic(void)
+{
+    Bed *b = bed_new(BED_FAKE, NULL);
+    struct opi_rss_config rss = {
+        .hash_types = cpu_to_le32(OPI_HASH_IPV4),
+        .table_size = cpu_to_le16(2),
+        .table = { 0, cpu_to_le16(5) },
+    };
+    uint32_t id[4], port[4];
+    struct opi_port_stats st;
+    struct opi_eqe e;
+    unsigned i;
+
+    traffic_start(b->host, b->dpu);
+    for (i = 0; i < 4; i++) {
+        id[i] = sf_make(b, 100 + i, &port[i]);
+        sf_start(b, id[i], port[i], 4 + i);
+    }
+    /* The PF's spreading is none of the SFs' business, nor the other way. */
+    g_assert_cmpint(cmd_take(b->host, OPI_CMD_RSS_SET, 0, &rss, sizeof(rss)),
+                    ==, OPI_ST_OK);
+    for (i = 0; i < 12; i++) {
+        carry(b->host, 4 + i % 4, port[i % 4], b->dpu);
+        carry(b->host, 0, 1, b->dpu);
+    }
+    for (i = 0; i < 4; i++) {
+        st = port_stats(b->host, port[i]);
+        g_assert_cmpint(le64_to_cpu(st.tx_frames), ==, 3);
+        g_assert_cmpint(le64_to_cpu(st.rx_frames), ==, 3);
+    }
+    g_assert_cmpint(le64_to_cpu(port_stats(b->host, 1).rx_frames), ==, 12);
+
+    /* Its error is its own. */
+    drain(b->host);
+    qp_send(b->host, 5, port[0], frame, 100, 1);
+    e = eq_wait(b->host, 0, OPI_EV_QP_ERROR);
+    g_assert_cmpint(le16_to_cpu(e.queue), ==, 5);
+    g_assert_cmpint(le32_to_cpu(e.func_id), ==, id[1]);
+    g_assert_cmpint(le32_to_cpu(e.sf), ==, 101);
+    carry(b->host, 4, port[0], b->dpu);
+    carry(b->host, 0, 1, b->dpu);
+    /* Without a queue pair nothing comes, least of all in the PF's. */
+    qp_send(b->dpu, 0, port[1], frame, 100, 1);
+    qp_wait_sent(b->dpu, 0);
+    g_assert_cmpint(le64_to_cpu(port_stats(b->host, port[1]).rx_down), ==, 1);
+    g_assert_cmpint(cmd_status(b->host, OPI_CMD_QP_DESTROY, 5), ==, OPI_ST_OK);
+    g_assert_cmpint(qp_create_for(b->host, 5, 4, 1, 2048, port[1]), ==,
+                    OPI_ST_OK);
+    qp_post_rx(b->host, 5, 16);
+    carry(b->host, 5, port[1], b->dpu);
+    bed_free(b);
+}
+
+static void test_sf_withdraw(void)
+{
+    static uint8_t before[64 << 10], after[64 << 10];
+    Bed *b = bed_new(BED_FAKE, NULL);
+    uint32_t id[2], port[2];
+    unsigned i;
+    uint64_t at;
+
+    traffic_start(b->host, b->dpu);
+    for (i = 0; i < 2; i++) {
+        id[i] = sf_make(b, i, &port[i]);
+        sf_start(b, id[i], port[i], 4 + i);
+    }
+    drain(b->dpu);
+    drain(b->host);
+    /* Frames both ways, and more of them posted. */
+    for (i = 0; i < 8; i++) {
+        qp_send(b->dpu, 0, port[0], frame, 200, 1);
+        qp_send(b->host, 4, 0, frame, 200, 1);
+    }
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_WITHDRAW, id[0]), ==,
+                    OPI_ST_OK);
+    at = b->host->qps[4].sq;
+    mem_read(b->host, at, before, sizeof(before));
+    func_wait(b->dpu, OPI_CHANGE_DETACHED);
+    func_wait(b->dpu, OPI_CHANGE_WITHDRAWN);
+    g_assert_cmpint(le32_to_cpu(func_wait(b->host,
+                                          OPI_CHANGE_WITHDRAWN).func_id), ==,
+                    id[0]);
+    for (i = 0; i < 4; i++) {
+        qp_send(b->dpu, 0, port[0], frame, 200, 1);
+        doorbell(b->host, 4 + 1, OPI_DB_SQ_TAIL, 99 + i);
+    }
+    qp_wait_sent(b->dpu, 0);
+    mem_read(b->host, at, after, sizeof(after));
+    g_assert_cmpint(memcmp(before, after, b->host->qps[5].sq - at), ==, 0);
+    g_assert_cmpint(cmd_status(b->host, OPI_CMD_QP_DESTROY, 4), ==,
+                    OPI_ST_ENOENT);
+    drain_qp(b->dpu, 0);
+    carry(b->host, 5, port[1], b->dpu);
+    carry(b->host, 0, 1, b->dpu);
+
+    /* The queue pair is free for another. */
+    id[0] = sf_make(b, 7, &port[0]);
+    sf_start(b, id[0], port[0], 4);
+    carry(b->host, 4, port[0], b->dpu);
+    bed_free(b);
+}
+
+/* Whatever ends the PF ends its SFs' drivers, not the SFs. */
+static void test_sf_ended(const void *data)
+{
+    enum { FLR, DRIVER, FATAL, RESET } how = GPOINTER_TO_UINT(data);
+    Bed *b = bed_new(BED_FAKE, NULL);
+    uint32_t id, port;
+    struct opi_eqe e;
+
+    traffic_start(b->host, b->dpu);
+    id = sf_make(b, 9, &port);
+    sf_start(b, id, port, 4);
+    carry(b->host, 4, port, b->dpu);
+    drain(b->dpu);
+    switch (how) {
+    case FLR:
+        pci_flr(b->hostq, 0);
+        opi_pci_setup(b->hostq);
+        break;
+    case DRIVER:
+        fn_reset(b->host);
+        break;
+    case FATAL:
+        card_set_bool(b, "fault-fatal", true);
+        break;
+    default:
+        qtest_system_reset_nowait(b->hostq);
+        qtest_qmp_eventwait(b->hostq, "RESET");
+        side_free(b->host);
+        b->host = side_pci(b->hostq, OPI_ROLE_HOST_PF);
+        break;
+    }
+    do {
+        e = func_wait(b->dpu, OPI_CHANGE_DETACHED);
+    } while (le32_to_cpu(e.func_id) != id);
+    g_assert_cmpint(e.sub, ==, OPI_FUNC_EXPOSED);
+    g_assert_cmpint(func_info(b->dpu, id).state, ==, OPI_FUNC_EXPOSED);
+    lost(b->host, 4, port, b->dpu);
+    traffic_start(b->host, b->dpu);
+    g_assert_cmpint(func_info(b->host, id).state, ==, OPI_FUNC_EXPOSED);
+    sf_start(b, id, port, 4);
+    carry(b->host, 4, port, b->dpu);
+    bed_free(b);
+}
+
+/* As many as there can be: lists in parts, the last as good as the first. */
+static void test_sf_many(void)
+{
+    enum { N = OPI_TEST_SFS };
+    Bed *b = bed_new(BED_FAKE, NULL);
+    static uint32_t ids[N], list[1024];
+    unsigned i, n = 0;
+    uint32_t start = 0, port;
+    uint16_t st;
+
+    traffic_start(b->host, b->dpu);
+    for (i = 0; i < N; i++) {
+        drain(b->dpu);
+        ids[i] = func_create(b->dpu, i, &st);
+        g_assert_cmpint(st, ==, OPI_ST_OK);
+    }
+    func_create(b->dpu, N, &st);
+    g_assert_cmpint(st, ==, OPI_ST_ENOSPC);
+    for (;;) {
+        struct opi_cmd cmd = {
+            .opcode = cpu_to_le16(OPI_CMD_FUNC_LIST),
+            .buf = cpu_to_le64(b->dpu->buf),
+            .buf_len = cpu_to_le32(sizeof(list)),
+        };
+        struct opi_cmd_cpl cpl;
+        unsigned k;
+
+        cmd.u.list.start = cpu_to_le32(start);
+        cpl = cmd_run(b->dpu, cmd);
+        g_assert_cmpint(le16_to_cpu(cpl.status), ==, OPI_ST_OK);
+        k = le32_to_cpu(cpl.result);
+        g_assert_cmpint(le16_to_cpu(cpl.resp_len), ==, 4 * k);
+        if (!k) {
+            break;
+        }
+        n += k;
+        mem_read(b->dpu, b->dpu->buf, list, 4 * k);
+        start = le32_to_cpu(list[k - 1]) + 1;
+    }
+    g_assert_cmpint(n, ==, N + 1);
+    for (i = 0; i < N; i += N - 1) {
+        drain(b->dpu);
+        drain(b->host);
+        g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_FUNC_EXPOSE, ids[i]), ==,
+                        OPI_ST_OK);
+        port = le32_to_cpu(func_info(b->host, ids[i]).port);
+        g_assert_cmpint(port, ==, 66 + i);
+        sf_start(b, ids[i], port, 4 + !!i);
+        carry(b->host, 4 + !!i, port, b->dpu);
+    }
+    /* The last queue pair and its doorbell are there as well. */
+    g_assert_cmpint(qp_limit(b->host), ==, OPI_TEST_QPS + N);
+    g_assert_cmpint(cmd_status(b->host, OPI_CMD_QP_DESTROY,
+                               OPI_TEST_QPS + N - 1), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(cmd_status(b->host, OPI_CMD_QP_DESTROY, OPI_TEST_QPS + N),
+                    ==, OPI_ST_ERANGE);
+    doorbell(b->host, OPI_TEST_QPS + N, OPI_DB_SQ_TAIL, 1);
+    bed_free(b);
+}
+
 /* ---- FUNC_SET ---------------------------------------------------------- */
 
 static void test_set_refused(void)
@@ -531,7 +990,7 @@ static void test_set_refused(void)
         uint16_t flags, vlan, qps, eqs, vfs;
         uint8_t mac[6];
         uint16_t st;
-    } cases[] = {
+    } tries[] = {
         { .st = OPI_ST_EINVAL },
         { .mask = 0x80, .st = OPI_ST_EINVAL },
         { .mask = 0x80000001, .st = OPI_ST_EINVAL },
@@ -573,19 +1032,20 @@ static void test_set_refused(void)
     struct opi_func_info now;
     struct opi_cmd cmd;
     unsigned i;
+    uint16_t st;
 
-    for (i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (i = 0; i < ARRAY_SIZE(tries); i++) {
         memset(&cmd, 0, sizeof(cmd));
-        cmd.u.func.mask = cpu_to_le32(cases[i].mask);
-        cmd.u.func.flags = cpu_to_le16(cases[i].flags);
-        cmd.u.func.vlan = cpu_to_le16(cases[i].vlan);
-        cmd.u.func.max_qps = cpu_to_le16(cases[i].qps);
-        cmd.u.func.max_eqs = cpu_to_le16(cases[i].eqs);
-        cmd.u.func.max_vfs = cpu_to_le16(cases[i].vfs);
-        memcpy(cmd.u.func.mac, cases[i].mac, 6);
+        cmd.u.func.mask = cpu_to_le32(tries[i].mask);
+        cmd.u.func.flags = cpu_to_le16(tries[i].flags);
+        cmd.u.func.vlan = cpu_to_le16(tries[i].vlan);
+        cmd.u.func.max_qps = cpu_to_le16(tries[i].qps);
+        cmd.u.func.max_eqs = cpu_to_le16(tries[i].eqs);
+        cmd.u.func.max_vfs = cpu_to_le16(tries[i].vfs);
+        memcpy(cmd.u.func.mac, tries[i].mac, 6);
         g_test_message("case %u", i);
-        g_assert_cmpint(func_set(b->dpu, cases[i].pf ? 1 : id, cmd), ==,
-                        cases[i].st);
+        st = func_set(b->dpu, tries[i].pf ? 1 : id, cmd);
+        g_assert_cmpint(st, ==, tries[i].st);
         now = func_info(b->dpu, id);
         g_assert_cmpint(memcmp(&was[0], &now, sizeof(now)), ==, 0);
         now = func_info(b->dpu, 1);
@@ -839,6 +1299,16 @@ int main(int argc, char **argv)
     qtest_add_data_func("opi/vf/pf-flr", GUINT_TO_POINTER(1), test_vf_ended);
     qtest_add_data_func("opi/vf/pf-driver", GUINT_TO_POINTER(2), test_vf_ended);
     qtest_add_func("opi/vf/withdraw", test_vf_withdraw);
+    qtest_add_func("opi/sf/life", test_sf_life);
+    qtest_add_func("opi/sf/refused", test_sf_refused);
+    qtest_add_func("opi/sf/traffic", test_sf_traffic);
+    qtest_add_func("opi/sf/withdraw", test_sf_withdraw);
+    qtest_add_data_func("opi/sf/pf-flr", GUINT_TO_POINTER(0), test_sf_ended);
+    qtest_add_data_func("opi/sf/pf-driver", GUINT_TO_POINTER(1), test_sf_ended);
+    qtest_add_data_func("opi/sf/pf-fatal", GUINT_TO_POINTER(2), test_sf_ended);
+    qtest_add_data_func("opi/sf/host-reset", GUINT_TO_POINTER(3),
+                        test_sf_ended);
+    qtest_add_func("opi/sf/many", test_sf_many);
     qtest_add_func("opi/func/set-refused", test_set_refused);
     qtest_add_func("opi/func/set", test_set);
     qtest_add_func("opi/func/host-reset", test_host_reset);

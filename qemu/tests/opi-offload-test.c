@@ -1641,7 +1641,7 @@ static void rss_rules_side(Side *s)
     BAD(OPI_ST_EINVAL, c.table_size = cpu_to_le16(256));
     BAD(OPI_ST_EINVAL, c.table_size = cpu_to_le16(0x8000));
     BAD(OPI_ST_OK, c.table_size = cpu_to_le16(128));
-    BAD(OPI_ST_EINVAL, c.table[2] = cpu_to_le16(OPI_TEST_QPS));
+    BAD(OPI_ST_EINVAL, c.table[2] = cpu_to_le16(qp_limit(s)));
     BAD(OPI_ST_EINVAL, c.table[0] = UINT16_MAX);
     BAD(OPI_ST_EINVAL, c.table[4] = cpu_to_le16(1));
     BAD(OPI_ST_EINVAL, c.table[127] = cpu_to_le16(1));

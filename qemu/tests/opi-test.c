@@ -86,7 +86,7 @@ static void test_registers(void)
     g_assert_cmphex(reg_read(s, OPI_REG_SERIAL_HI), ==, OPI_TEST_SERIAL >> 32);
     g_assert_cmpint(reg_read(s, OPI_REG_PEER), ==, OPI_PEER_ABSENT);
     g_assert_cmphex(reg_read(s, OPI_REG_LIMITS0), ==,
-                    OPI_TEST_QPS | (OPI_TEST_QPS + 1) << 16);
+                    (OPI_TEST_QPS + OPI_TEST_SFS) | (OPI_TEST_QPS + 1) << 16);
     g_assert_cmphex(reg_read(s, OPI_REG_LIMITS1), ==, 0x0c120c08);
     g_assert_cmpint(reg_read(s, OPI_REG_TIMEOUT), ==, 5000);
     g_assert_cmphex(reg_read(s, OPI_REG_DEV_STATUS), ==, OPI_DEV_STATUS_READY);
@@ -839,7 +839,8 @@ static void qp_rules_side(Side *s)
 
     side_start(s);
     base = side_alloc(s, 65536);
-    g_assert_cmpint(qp_raw(s, 4, base, 0, 4, 4, 4, 1), ==, OPI_ST_ERANGE);
+    g_assert_cmpint(qp_raw(s, qp_limit(s), base, 0, 4, 4, 4, 1), ==,
+                    OPI_ST_ERANGE);
     g_assert_cmpint(qp_raw(s, 0, base, 0, 4, 4, 4, 2), ==, OPI_ST_ENOENT);
     g_assert_cmpint(qp_raw(s, 0, base, 0, 4, 4, 4, 0xffff), ==, OPI_ST_ENOENT);
     g_assert_cmpint(qp_raw(s, 0, base, 0, 2, 4, 4, 1), ==, OPI_ST_EINVAL);
@@ -849,11 +850,12 @@ static void qp_rules_side(Side *s)
         g_assert_cmpint(qp_raw(s, 0, base, i, 4, 4, 4, 1), ==, OPI_ST_EINVAL);
     }
     g_assert_cmpint(cmd_status(s, OPI_CMD_QP_DESTROY, 0), ==, OPI_ST_ENOENT);
-    g_assert_cmpint(cmd_status(s, OPI_CMD_QP_DESTROY, 4), ==, OPI_ST_ERANGE);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_QP_DESTROY, qp_limit(s)), ==,
+                    OPI_ST_ERANGE);
     g_assert_cmpint(cmd_fill(s, OPI_CMD_QP_QUERY, 0, &info, sizeof(info)), ==,
                     OPI_ST_ENOENT);
-    g_assert_cmpint(cmd_fill(s, OPI_CMD_QP_QUERY, 9, &info, sizeof(info)), ==,
-                    OPI_ST_ERANGE);
+    g_assert_cmpint(cmd_fill(s, OPI_CMD_QP_QUERY, qp_limit(s), &info,
+                             sizeof(info)), ==, OPI_ST_ERANGE);
     g_assert_cmpint(qp_raw(s, 0, base, 0, 4, 4, 5, 1), ==, OPI_ST_OK);
     g_assert_cmpint(qp_raw(s, 0, base, 0, 4, 4, 4, 1), ==, OPI_ST_EEXIST);
     info = qp_info(s, 0);

@@ -831,8 +831,19 @@ void side_start(Side *s)
     g_assert_cmpint(eq_create(s, 1, 4, 1), ==, OPI_ST_OK);
 }
 
+unsigned qp_limit(Side *s)
+{
+    return reg_read(s, OPI_REG_LIMITS0) & OPI_LIMITS0_QPS_MASK;
+}
+
 uint16_t qp_create(Side *s, unsigned id, unsigned order, unsigned eq,
                    uint32_t rxlen)
+{
+    return qp_create_for(s, id, order, eq, rxlen, 0);
+}
+
+uint16_t qp_create_for(Side *s, unsigned id, unsigned order, unsigned eq,
+                       uint32_t rxlen, uint32_t port)
 {
     Qp *q = &s->qps[id];
     struct opi_cmd cmd = {
@@ -856,6 +867,7 @@ uint16_t qp_create(Side *s, unsigned id, unsigned order, unsigned eq,
     cmd.u.qp.rq_order = order;
     cmd.u.qp.cq_order = order;
     cmd.u.qp.eq = cpu_to_le16(eq);
+    cmd.u.qp.port = cpu_to_le16(port);
     return le16_to_cpu(cmd_run(s, cmd).status);
 }
 
@@ -1062,6 +1074,32 @@ uint16_t func_set_max_vfs(Side *s, unsigned n)
     cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_MAX_VFS);
     cmd.u.func.max_vfs = cpu_to_le16(n);
     return func_set(s, 1, cmd);
+}
+
+uint32_t func_create(Side *s, uint32_t sf, uint16_t *st)
+{
+    struct opi_cmd cmd = { .opcode = cpu_to_le16(OPI_CMD_FUNC_CREATE) };
+    struct opi_cmd_cpl cpl;
+
+    cmd.u.create.type = OPI_PORT_SF;
+    cmd.u.create.fclass = OPI_CLASS_NET;
+    cmd.u.create.controller = cpu_to_le16(1);
+    cmd.u.create.sf = cpu_to_le32(sf);
+    cpl = cmd_run(s, cmd);
+    *st = le16_to_cpu(cpl.status);
+    g_assert_cmpint(!!cpl.result, ==, *st == OPI_ST_OK);
+    return le32_to_cpu(cpl.result);
+}
+
+uint16_t func_attach(Side *s, uint32_t id, unsigned up)
+{
+    struct opi_cmd cmd = {
+        .opcode = cpu_to_le16(OPI_CMD_FUNC_ATTACH),
+        .target = cpu_to_le32(id),
+    };
+
+    cmd.u.state.up = up;
+    return le16_to_cpu(cmd_run(s, cmd).status);
 }
 
 struct opi_eqe func_wait(Side *s, uint32_t change)

@@ -32,6 +32,10 @@
 
 #define OPI_TEST_QPS            4
 #define OPI_TEST_EQS            (OPI_TEST_QPS + 1)
+/* SFs that a card can have, and a queue pair of the PF's for each. */
+#define OPI_TEST_SFS            1024
+/* Of all these the first. */
+#define OPI_TEST_SIDE_QPS       12
 
 /* ---- The test as the DPU's QEMU ---------------------------------------- */
 
@@ -98,7 +102,7 @@ typedef struct Side {
     uint32_t aq_tail, aq_cpls;
     uint16_t cookie;
     Eq eqs[OPI_TEST_EQS];
-    Qp qps[OPI_TEST_QPS];
+    Qp qps[OPI_TEST_SIDE_QPS];
 } Side;
 
 /* A QEMU with a card or opi-soc whose BARs are mapped. */
@@ -165,8 +169,13 @@ bool eq_try(Side *s, unsigned id, struct opi_eqe *e);
 struct opi_eqe eq_wait(Side *s, unsigned id, uint8_t type);
 void eq_arm(Side *s, unsigned id);
 
+/* How many queue pairs it may have. */
+unsigned qp_limit(Side *s);
 uint16_t qp_create(Side *s, unsigned id, unsigned order, unsigned eq,
                    uint32_t rxlen);
+/* For the port of an SF. */
+uint16_t qp_create_for(Side *s, unsigned id, unsigned order, unsigned eq,
+                       uint32_t rxlen, uint32_t port);
 void qp_post_rx(Side *s, unsigned id, unsigned n);
 void qp_post_txd(Side *s, unsigned id, const struct opi_txd *d);
 void qp_kick(Side *s, unsigned id);
@@ -190,6 +199,9 @@ struct opi_func_info func_info(Side *s, uint32_t id);
 /* FUNC_SET of what @cmd says besides opcode and target. */
 uint16_t func_set(Side *s, uint32_t id, struct opi_cmd cmd);
 uint16_t func_set_max_vfs(Side *s, unsigned n);
+/* FUNC_CREATE of an SF of this number; its id, 0: refused with *@st. */
+uint32_t func_create(Side *s, uint32_t sf, uint16_t *st);
+uint16_t func_attach(Side *s, uint32_t id, unsigned up);
 /* The next FUNC event of that change; others are passed over. */
 struct opi_eqe func_wait(Side *s, uint32_t change);
 uint16_t port_state(Side *s, uint32_t port, bool up);

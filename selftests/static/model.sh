@@ -34,7 +34,7 @@ doc() { echo "${constants[$1]:?the document does not say what $1 is}"; }
 # ---- a card under QEMU's test protocol --------------------------------------
 
 serial=0x1122334455667788
-BAR0=0xfe000000 BAR2=0xfe100000 BAR4=0xfe200000
+BAR0=0xc0000000 BAR2=0xc0800000 BAR4=0xc0100000
 bdf=$((1 << 16))
 
 start_card()
@@ -50,7 +50,7 @@ start_card()
 	defer "kill $QEMU_PID; cat '$CASE_DIR/qemu.err' >&2"
 	# The root port passes bus 1 and its memory on, the function gets its BARs.
 	config_write $((4 << 11)) 0x18 0x00010100
-	config_write $((4 << 11)) 0x20 0xfff0fe00
+	config_write $((4 << 11)) 0x20 0xcff0c000
 	config_write $((4 << 11)) 0x04 0x7
 	config_write "$bdf" 0x10 "$BAR0"
 	config_write "$bdf" 0x14 0

@@ -127,6 +127,9 @@ static uint64_t opi_admin_cap(uint16_t opcode)
         return OPI_CAP_RSS;
     case OPI_CMD_PORT_SET_RX:
         return OPI_CAP_RX_FILTER;
+    case OPI_CMD_FUNC_CREATE:
+    case OPI_CMD_FUNC_ATTACH:
+        return OPI_CAP_SF;
     default:
         return 0;
     }
@@ -225,28 +228,29 @@ static bool opi_fn_is_dpu(const OpiFn *fn)
     return fn->role == OPI_ROLE_DPU;
 }
 
-static bool opi_port_owned_by(const OpiPort *p, const OpiFn *fn)
+/* Whether @fn may name something of @f, which is NULL for an uplink. */
+static uint16_t opi_admin_owner(OpiFn *fn, const OpiFunc *f)
 {
-    return opi_fn_is_dpu(fn) || (p->owner && opi_func_owned_by(p->owner, fn));
+    if (opi_fn_is_dpu(fn)) {
+        return OPI_ST_OK;
+    }
+    if (f && !opi_func_known_to(f, fn)) {
+        return OPI_ST_ENOENT;
+    }
+    return f && opi_func_owned_by(f, fn) ? OPI_ST_OK : OPI_ST_EPERM;
 }
 
 /* A port by id; a host function may name none but its own. */
 static uint16_t opi_admin_port(OpiFn *fn, uint32_t id, OpiPort **port)
 {
     *port = opi_eswitch_port(fn->card, id);
-    if (!*port) {
-        return OPI_ST_ENOENT;
-    }
-    return opi_port_owned_by(*port, fn) ? OPI_ST_OK : OPI_ST_EPERM;
+    return *port ? opi_admin_owner(fn, (*port)->owner) : OPI_ST_ENOENT;
 }
 
 static uint16_t opi_admin_func(OpiFn *fn, uint32_t id, OpiFunc **func)
 {
     *func = opi_func_find(fn->card, id);
-    if (!*func) {
-        return OPI_ST_ENOENT;
-    }
-    return opi_func_owned_by(*func, fn) ? OPI_ST_OK : OPI_ST_EPERM;
+    return *func ? opi_admin_owner(fn, *func) : OPI_ST_ENOENT;
 }
 
 static uint16_t opi_cmd_identify(OpiFn *fn, OpiReply *r)
@@ -269,9 +273,11 @@ static uint16_t opi_cmd_identify(OpiFn *fn, OpiReply *r)
     id->max_mtu = cpu_to_le32(OPI_MTU_MAX);
     switch (fn->role) {
     case OPI_ROLE_DPU:
+        id->total_sfs = cpu_to_le32(c->max_sfs);
         id->total_vfs = cpu_to_le32(c->caps & OPI_CAP_SRIOV ? OPI_VFS : 0);
         break;
     case OPI_ROLE_HOST_PF:
+        id->total_sfs = cpu_to_le32(c->max_sfs);
         id->total_vfs = cpu_to_le32(c->max_vfs);
         break;
     default:
@@ -295,13 +301,14 @@ static uint16_t opi_cmd_list(OpiFn *fn, const struct opi_cmd *cmd, bool ports,
         for (id = start; id < OPI_PORTS && n < room; id++) {
             OpiPort *p = opi_eswitch_port(fn->card, id);
 
-            if (p && opi_port_owned_by(p, fn)) {
+            if (p && opi_admin_owner(fn, p->owner) == OPI_ST_OK) {
                 r->buf.ids[n++] = cpu_to_le32(id);
             }
         }
     } else {
         QTAILQ_FOREACH(f, &fn->card->funcs, entry) {
-            if (f->id >= start && n < room && opi_func_owned_by(f, fn)) {
+            if (f->id >= start && n < room &&
+                opi_admin_owner(fn, f) == OPI_ST_OK) {
                 r->buf.ids[n++] = cpu_to_le32(f->id);
             }
         }
@@ -327,7 +334,7 @@ static uint16_t opi_cmd_port_get(OpiFn *fn, OpiPort *p, OpiReply *r)
     i->controller = cpu_to_le16(uplink ? 0 : 1);
     i->pf = cpu_to_le16(0);
     i->vf = cpu_to_le16(p->owner ? p->owner->fn->vf : OPI_ID16_NONE);
-    i->sf = cpu_to_le32(OPI_ID_NONE);
+    i->sf = cpu_to_le32(p->owner ? p->owner->sf : OPI_ID_NONE);
     memcpy(i->mac, p->mac, sizeof(i->mac));
     memcpy(i->rep_mac, p->rep_mac, sizeof(i->rep_mac));
     i->mtu = cpu_to_le32(opi_port_end(fn, p)->mtu);
@@ -490,9 +497,10 @@ static uint16_t opi_admin_do_func(OpiFn *fn, const struct opi_cmd *cmd,
         return opi_func_expose(f, true);
     case OPI_CMD_FUNC_WITHDRAW:
         return opi_func_expose(f, false);
+    case OPI_CMD_FUNC_DESTROY:
+        return opi_func_destroy(f);
     default:
-        /* There are no SFs, and only those can be. */
-        return OPI_ST_EINVAL;
+        return opi_func_attach(f, cmd);
     }
 }
 
@@ -539,6 +547,7 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
     case OPI_CMD_FUNC_ATTACH:
         return opi_admin_do_func(fn, cmd, opcode, r);
     case OPI_CMD_FUNC_CREATE:
+        return opi_func_create(fn->card, cmd, &r->result);
     case OPI_CMD_RATE_CREATE:
     case OPI_CMD_RATE_DESTROY:
     case OPI_CMD_RATE_SET:
@@ -723,4 +732,5 @@ void opi_admin_kick(OpiFn *fn, uint32_t tail)
     }
     fn->aq_tail = tail;
     fn->aq_pending = true;
+    fn->card->aq_pending = true;
 }

@@ -83,13 +83,14 @@ static void opi_card_pass(OpiCard *c)
 
     opi_card_fault_qp(&c->host);
     opi_card_fault_qp(&c->dpu);
-    for (i = 0; i < OPI_FNS; i++) {
+    for (i = 0; i < OPI_FNS && c->aq_pending; i++) {
         OpiFn *fn = opi_card_fn(c, i);
 
         if (fn->aq_pending) {
             more |= opi_admin_run(fn);
         }
     }
+    c->aq_pending = more;
     while (descs > 0 && bytes > 0 && (qp = QTAILQ_FIRST(&c->pending))) {
         QTAILQ_REMOVE(&c->pending, qp, pending_entry);
         qp->pending = false;
@@ -234,7 +235,9 @@ static void opi_card_update_carriers(OpiCard *c)
         if (!p) {
             continue;
         }
-        if (p->owner) {
+        if (p->owner && p->owner->state == OPI_FUNC_HIDDEN) {
+            p->func.carrier = false;
+        } else if (p->owner) {
             opi_card_update_carrier(p->owner->fn, p);
         }
         opi_card_update_carrier(&c->dpu, p);
@@ -430,6 +433,7 @@ static void opi_card_set_u32(Object *obj, Visitor *v, const char *name,
     /* Bogus completions need no command to come. */
     c->host.aq_pending |= !!c->host.fault.aq_bogus;
     c->dpu.aq_pending |= !!c->dpu.fault.aq_bogus;
+    c->aq_pending = true;
     opi_card_bh(c);
 }
 
@@ -569,6 +573,7 @@ static const Property opi_card_props[] = {
     DEFINE_PROP_BOOL("trust", OpiCard, trust, true),
     DEFINE_PROP_UINT32("time-scale", OpiCard, time_scale, 1),
     DEFINE_PROP_UINT32("max-qps", OpiCard, max_qps, 16),
+    DEFINE_PROP_UINT32("max-sfs", OpiCard, max_sfs, OPI_SFS),
     /* Fewer than the card has: what drivers do without is tested so. */
     DEFINE_PROP_UINT64("caps", OpiCard, caps, OPI_CAPS),
 };
@@ -646,6 +651,10 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
         error_setg(errp, "max-qps must be 1 to %d", OPI_QPS_MAX);
         return;
     }
+    if (c->max_sfs > OPI_SFS) {
+        error_setg(errp, "max-sfs must be at most %d", OPI_SFS);
+        return;
+    }
     if (!c->time_scale || c->time_scale > OPI_LINK_SCALE_MAX) {
         error_setg(errp, "time-scale must be 1 to 1000");
         return;
@@ -656,6 +665,9 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
     }
     if (!opi_card_parse_mode(c, errp)) {
         return;
+    }
+    if (!(c->caps & OPI_CAP_SF)) {
+        c->max_sfs = 0;
     }
     QTAILQ_INIT(&c->pending);
     QTAILQ_INIT(&c->moved);

@@ -42,8 +42,10 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_VFS                 64
 #define OPI_VF_QPS              4
 #define OPI_VF_EQS              (OPI_VF_QPS + 1)
+#define OPI_SFS                 1024
+#define OPI_SF_QPS              1
 #define OPI_CAPS                                                \
-    (OPI_CAP_SRIOV |                                            \
+    (OPI_CAP_SRIOV | OPI_CAP_SF |                               \
      OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO | OPI_CAP_VLAN | \
      OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE)
 /* Those that mean something to the owner of functions only. */
@@ -59,7 +61,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_PORT_ID_UPLINK      0
 #define OPI_PORT_ID_HOST_PF     1
 #define OPI_PORT_ID_VF          2               /* + number of the VF */
-#define OPI_PORTS               (OPI_PORT_ID_VF + OPI_VFS)
+#define OPI_PORT_ID_SF          (OPI_PORT_ID_VF + OPI_VFS)
+#define OPI_PORTS               (OPI_PORT_ID_SF + OPI_SFS)
 /* Functions with registers of their own: DPU, PF, VFs. */
 #define OPI_FNS                 (2 + OPI_VFS)
 
@@ -232,9 +235,11 @@ struct OpiFn {
 /* A function of the host as the DPU, its owner, sees it. */
 struct OpiFunc {
     uint32_t id;
-    uint8_t type;                       /* OPI_PORT_PF, VF */
+    uint8_t type;                       /* OPI_PORT_PF, VF, SF */
     uint8_t state;                      /* enum opi_func_state, as last told */
     bool expose;                        /* the DPU lets the host have it */
+    bool attached;                      /* SF: FUNC_ATTACH says so */
+    uint32_t sf;                        /* number, or OPI_ID_NONE */
     bool trust;
     bool migratable;
     uint16_t vlan;                      /* port VLAN, 0: none */
@@ -336,6 +341,7 @@ struct OpiCard {
     bool trust;
     uint32_t time_scale;
     uint32_t max_qps;
+    uint32_t max_sfs;
     uint64_t caps;
 
     uint8_t mode;
@@ -352,6 +358,8 @@ struct OpiCard {
     /* The function table, in rising order of ids. */
     QTAILQ_HEAD(, OpiFunc) funcs;
     uint32_t last_func;                 /* id */
+    unsigned nsfs;
+    uint32_t last_sf_port;
     unsigned max_vfs;                   /* that the host may enable */
     unsigned vfs;                       /* that it has */
     unsigned num_vfs;                   /* the same, as last told */
@@ -377,7 +385,8 @@ struct OpiCard {
     /* The engine */
     unsigned busy;
     bool running;
-    bool reset_wanted;                  /* by some function */
+    bool reset_wanted;                  /* of a function, or an update */
+    bool aq_pending;                    /* of some function */
     QEMUBH *bh;
     QEMUTimer *retry;
     QTAILQ_HEAD(, OpiQp) pending;
@@ -466,6 +475,9 @@ uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd);
 uint16_t opi_qp_destroy(OpiFn *fn, uint32_t id);
 void opi_qp_query(OpiQp *qp, struct opi_qp_info *info);
 void opi_qp_drop(OpiQp *qp);
+/* Queue pairs of @fn that serve @p: how many, and away with them. */
+unsigned opi_qp_count(const OpiFn *fn, const OpiPort *p);
+void opi_qp_drop_port(OpiFn *fn, const OpiPort *p);
 void opi_qp_fail(OpiQp *qp, uint8_t error);
 void opi_qp_kick(OpiQp *qp);
 /* The lowest-numbered running queue pair of @fn for @p. */
@@ -489,6 +501,7 @@ OpiRxResult opi_qp_receive(OpiQp *qp, const OpiFrame *f);
 /* opi-rx.c: filters and spreading */
 /* As after a reset: ends and spreading of what is the function's own. */
 void opi_rx_reset(OpiFn *fn);
+void opi_rx_reset_port(const OpiFn *fn, OpiPort *p);
 uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg);
 uint16_t opi_rss_set(OpiFn *fn, const struct opi_rss_config *cfg);
 /* False: the sender's memory could not be read. */
@@ -607,7 +620,16 @@ OpiFunc *opi_func_find(const OpiCard *c, uint32_t id);
 void opi_func_update(OpiCard *c);
 /* Tell of a change of settings. */
 void opi_func_changed(OpiCard *c, const OpiFunc *f, uint32_t change);
+/* @fn may know of @f, and may use it. */
+bool opi_func_known_to(const OpiFunc *f, const OpiFn *fn);
 bool opi_func_owned_by(const OpiFunc *f, const OpiFn *fn);
+/* The SFs of @fn have lost their driver. */
+void opi_func_detach_sfs(const OpiFn *fn);
+uint16_t opi_func_create(OpiCard *c, const struct opi_cmd *cmd, uint32_t *id);
+uint16_t opi_func_destroy(OpiFunc *f);
+uint16_t opi_func_attach(OpiFunc *f, const struct opi_cmd *cmd);
+/* May a queue pair be made for @p? */
+uint16_t opi_func_check_qp(const OpiFn *fn, const OpiPort *p);
 void opi_func_get(const OpiFunc *f, struct opi_func_info *i);
 uint16_t opi_func_set(OpiFunc *f, const struct opi_cmd *cmd);
 uint16_t opi_func_expose(OpiFunc *f, bool expose);

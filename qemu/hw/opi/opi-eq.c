@@ -160,11 +160,16 @@ void opi_event_port(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value,
         .value = cpu_to_le32(value),
         .func_id = cpu_to_le32(f ? f->id : OPI_ID_NONE),
         .port = cpu_to_le32(p->id),
-        .sf = cpu_to_le32(OPI_ID_NONE),
+        .sf = cpu_to_le32(f ? f->sf : OPI_ID_NONE),
         .vf = cpu_to_le16(f ? f->fn->vf : OPI_ID16_NONE),
     };
 
     opi_eq_async(fn, &e);
+}
+
+static uint32_t opi_qp_func(const OpiQp *qp)
+{
+    return qp->port ? qp->port->owner->id : OPI_FUNC_DPU;
 }
 
 void opi_event_qp_error(OpiQp *qp)
@@ -173,9 +178,9 @@ void opi_event_qp_error(OpiQp *qp)
         .type = OPI_EV_QP_ERROR,
         .sub = qp->error,
         .queue = cpu_to_le16(qp->id),
-        .func_id = cpu_to_le32(opi_fn_id(qp->fn)),
+        .func_id = cpu_to_le32(opi_qp_func(qp)),
         .port = cpu_to_le32(OPI_ID_NONE),
-        .sf = cpu_to_le32(OPI_ID_NONE),
+        .sf = cpu_to_le32(qp->port ? qp->port->owner->sf : OPI_ID_NONE),
         .vf = cpu_to_le16(qp->fn->vf),
     };
 
@@ -189,9 +194,9 @@ bool opi_eq_notify_qp(OpiQp *qp)
     struct opi_eqe e = {
         .type = OPI_EV_QP,
         .queue = cpu_to_le16(qp->id),
-        .func_id = cpu_to_le32(opi_fn_id(fn)),
+        .func_id = cpu_to_le32(opi_qp_func(qp)),
         .port = cpu_to_le32(OPI_ID_NONE),
-        .sf = cpu_to_le32(OPI_ID_NONE),
+        .sf = cpu_to_le32(qp->port ? qp->port->owner->sf : OPI_ID_NONE),
         .vf = cpu_to_le16(fn->vf),
     };
 

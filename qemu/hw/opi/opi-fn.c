@@ -198,6 +198,7 @@ static void opi_fn_drop_queues(OpiFn *fn)
     }
     memset(fn->eqs, 0, sizeof(*fn->eqs) * fn->neqs);
     fn->aq_pending = false;
+    opi_func_detach_sfs(fn);
 }
 
 void opi_fn_fatal(OpiFn *fn, uint32_t health)
@@ -205,6 +206,8 @@ void opi_fn_fatal(OpiFn *fn, uint32_t health)
     fn->health = health;
     fn->aq_status = OPI_AQ_STATUS_ERROR;
     opi_fn_drop_queues(fn);
+    /* Others are told of what went with the queues. */
+    fn->card->reset_wanted = true;
     opi_fn_set_status(fn, OPI_DEV_STATUS_FATAL, 0);
 }
 
@@ -286,6 +289,9 @@ void opi_fn_init(OpiFn *fn, OpiCard *c, uint8_t role, uint16_t vf,
     }
     fn->nqps = role == OPI_ROLE_HOST_VF ? OPI_VF_QPS : c->max_qps;
     fn->neqs = role == OPI_ROLE_HOST_VF ? OPI_VF_EQS : c->max_qps + 1;
+    if (role == OPI_ROLE_HOST_PF) {
+        fn->nqps += c->max_sfs * OPI_SF_QPS;
+    }
     fn->max_qps = fn->nqps;
     fn->max_eqs = fn->neqs;
     fn->eqs = g_new0(OpiEq, fn->neqs);

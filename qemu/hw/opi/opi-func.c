@@ -25,6 +25,12 @@ OpiFunc *opi_func_find(const OpiCard *c, uint32_t id)
     return NULL;
 }
 
+bool opi_func_known_to(const OpiFunc *f, const OpiFn *fn)
+{
+    return fn->role == OPI_ROLE_DPU || f->type != OPI_PORT_SF ||
+           f->state != OPI_FUNC_HIDDEN;
+}
+
 bool opi_func_owned_by(const OpiFunc *f, const OpiFn *fn)
 {
     return fn->role == OPI_ROLE_DPU || f->fn == fn;
@@ -35,7 +41,15 @@ bool opi_func_owned_by(const OpiFunc *f, const OpiFn *fn)
 /* What a host function is told of @f, if it is told at all. */
 static bool opi_func_host_hears(const OpiFunc *f, uint32_t change)
 {
-    return change == OPI_CHANGE_SET && f->state != OPI_FUNC_HIDDEN;
+    switch (change) {
+    case OPI_CHANGE_SET:
+        return f->state != OPI_FUNC_HIDDEN;
+    case OPI_CHANGE_EXPOSED:
+    case OPI_CHANGE_WITHDRAWN:
+        return f->type == OPI_PORT_SF;
+    default:
+        return false;
+    }
 }
 
 static void opi_func_event(OpiCard *c, const OpiFunc *f, uint8_t state,
@@ -62,19 +76,23 @@ static OpiFunc *opi_func_new(OpiCard *c, uint8_t type, uint32_t port, OpiFn *fn)
     f->id = ++c->last_func;
     f->type = type;
     f->fn = fn;
+    f->sf = OPI_ID_NONE;
     f->trust = c->trust;
     f->port = opi_port_new(c, port, f);
-    f->expose = true;
-    fn->func = f;
+    if (type != OPI_PORT_SF) {
+        f->expose = true;
+        fn->func = f;
+    }
     QTAILQ_INSERT_TAIL(&c->funcs, f, entry);
-    opi_rx_reset(fn);
     return f;
 }
 
 static void opi_func_free(OpiCard *c, OpiFunc *f)
 {
     QTAILQ_REMOVE(&c->funcs, f, entry);
-    f->fn->func = NULL;
+    if (f->type != OPI_PORT_SF) {
+        f->fn->func = NULL;
+    }
     opi_port_free(c, f->port);
     g_free(f);
 }
@@ -82,6 +100,7 @@ static void opi_func_free(OpiCard *c, OpiFunc *f)
 void opi_func_init(OpiCard *c)
 {
     QTAILQ_INIT(&c->funcs);
+    c->last_sf_port = OPI_PORTS - 1;
     opi_func_new(c, OPI_PORT_PF, OPI_PORT_ID_HOST_PF, &c->host);
     assert(c->host.func->id == OPI_FUNC_HOST_PF);
 }
@@ -120,12 +139,13 @@ static void opi_func_set_max_vfs(OpiCard *c, unsigned n)
 
 static bool opi_func_attached(const OpiFunc *f)
 {
-    return f->fn->aq_status & OPI_AQ_STATUS_ENABLED;
+    return f->type == OPI_PORT_SF ? f->attached :
+           f->fn->aq_status & OPI_AQ_STATUS_ENABLED;
 }
 
 static uint8_t opi_func_state(const OpiCard *c, const OpiFunc *f)
 {
-    if (!c->pf || !f->fn->present) {
+    if (!c->pf || !f->fn->present || !f->expose) {
         return OPI_FUNC_HIDDEN;
     }
     return opi_func_attached(f) ? OPI_FUNC_ATTACHED : OPI_FUNC_EXPOSED;
@@ -187,7 +207,7 @@ void opi_func_update(OpiCard *c)
 void opi_func_get(const OpiFunc *f, struct opi_func_info *i)
 {
     const OpiCard *c = f->fn->card;
-    bool pf = f->type == OPI_PORT_PF;
+    bool pf = f->type == OPI_PORT_PF, sf = f->type == OPI_PORT_SF;
 
     i->func_id = cpu_to_le32(f->id);
     i->port = cpu_to_le32(f->port->id);
@@ -200,10 +220,10 @@ void opi_func_get(const OpiFunc *f, struct opi_func_info *i)
     i->pf = cpu_to_le16(0);
     i->vf = cpu_to_le16(f->fn->vf);
     i->host_bdf = cpu_to_le16(f->fn->pdev ? pci_get_bdf(f->fn->pdev) : 0);
-    i->sf = cpu_to_le32(OPI_ID_NONE);
+    i->sf = cpu_to_le32(f->sf);
     memcpy(i->mac, f->port->mac, sizeof(i->mac));
-    i->max_qps = cpu_to_le16(f->fn->max_qps);
-    i->max_eqs = cpu_to_le16(f->fn->max_eqs);
+    i->max_qps = cpu_to_le16(sf ? OPI_SF_QPS : f->fn->max_qps);
+    i->max_eqs = cpu_to_le16(sf ? 0 : f->fn->max_eqs);
     i->vlan = cpu_to_le16(f->vlan);
     i->max_vfs = cpu_to_le16(pf ? c->max_vfs : 0);
     i->num_vfs = cpu_to_le16(pf ? c->num_vfs : 0);
@@ -222,7 +242,7 @@ static uint32_t opi_func_fields(const OpiFunc *f)
                OPI_FUNC_SET_MAC | OPI_FUNC_SET_VLAN | OPI_FUNC_SET_MAX_QPS |
                OPI_FUNC_SET_MAX_EQS;
     default:
-        return 0;
+        return OPI_FUNC_SET_TRUST | OPI_FUNC_SET_MAC | OPI_FUNC_SET_VLAN;
     }
 }
 
@@ -337,6 +357,27 @@ uint16_t opi_func_set(OpiFunc *f, const struct opi_cmd *cmd)
     return OPI_ST_OK;
 }
 
+/* As a reset does: what a driver of it has set up is gone. */
+static void opi_func_stop_sf(OpiFunc *f)
+{
+    opi_qp_drop_port(f->fn, f->port);
+    opi_rx_reset_port(f->fn, f->port);
+    f->port->func_up = false;
+    f->attached = false;
+}
+
+void opi_func_detach_sfs(const OpiFn *fn)
+{
+    OpiFunc *f;
+
+    QTAILQ_FOREACH(f, &fn->card->funcs, entry) {
+        if (f->fn == fn && f->type == OPI_PORT_SF) {
+            f->attached = false;
+            f->port->func_up = false;
+        }
+    }
+}
+
 uint16_t opi_func_expose(OpiFunc *f, bool expose)
 {
     if (f->type == OPI_PORT_PF) {
@@ -346,7 +387,123 @@ uint16_t opi_func_expose(OpiFunc *f, bool expose)
         return expose ? OPI_ST_EEXIST : OPI_ST_ENODEV;
     }
     f->expose = expose;
-    /* It is reset, and nothing of it is in flight, when this returns. */
+    if (!expose && f->type == OPI_PORT_SF) {
+        opi_func_stop_sf(f);
+    }
+    /*
+     * A VF is reset by this.  Nothing of the function is in flight when it
+     * returns.
+     */
     opi_card_update(f->fn->card);
     return OPI_ST_OK;
+}
+
+static bool opi_func_sf_used(const OpiCard *c, uint32_t sf)
+{
+    OpiFunc *f;
+
+    QTAILQ_FOREACH(f, &c->funcs, entry) {
+        if (f->type == OPI_PORT_SF && f->sf == sf) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The one that is free the longest: what is still on its way goes nowhere. */
+static uint32_t opi_func_sf_port(const OpiCard *c)
+{
+    uint32_t id = c->last_sf_port;
+
+    do {
+        id = id + 1 < OPI_PORTS ? id + 1 : OPI_PORT_ID_SF;
+    } while (opi_eswitch_port(c, id));
+    return id;
+}
+
+uint16_t opi_func_create(OpiCard *c, const struct opi_cmd *cmd, uint32_t *id)
+{
+    uint32_t sf = le32_to_cpu(cmd->u.create.sf);
+    OpiFunc *f;
+
+    if (cmd->u.create.type != OPI_PORT_SF ||
+        cmd->u.create.fclass != OPI_CLASS_NET) {
+        return OPI_ST_EINVAL;
+    }
+    if (le16_to_cpu(cmd->u.create.controller) != 1 ||
+        le16_to_cpu(cmd->u.create.pf) != 0) {
+        return OPI_ST_ENOENT;
+    }
+    if (sf == OPI_ID_NONE) {
+        return OPI_ST_ERANGE;
+    }
+    if (opi_func_sf_used(c, sf)) {
+        return OPI_ST_EEXIST;
+    }
+    if (c->nsfs >= c->max_sfs || c->last_func >= OPI_ID_NONE - 1) {
+        return OPI_ST_ENOSPC;
+    }
+    c->nsfs++;
+    c->last_sf_port = opi_func_sf_port(c);
+    f = opi_func_new(c, OPI_PORT_SF, c->last_sf_port, &c->host);
+    f->sf = sf;
+    *id = f->id;
+    opi_func_changed(c, f, OPI_CHANGE_CREATED);
+    return OPI_ST_OK;
+}
+
+uint16_t opi_func_destroy(OpiFunc *f)
+{
+    OpiCard *c = f->fn->card;
+
+    if (f->type != OPI_PORT_SF) {
+        return OPI_ST_EINVAL;
+    }
+    if (f->expose) {
+        return OPI_ST_EBUSY;
+    }
+    opi_func_event(c, f, OPI_FUNC_GONE, OPI_CHANGE_DESTROYED);
+    opi_func_free(c, f);
+    c->nsfs--;
+    return OPI_ST_OK;
+}
+
+uint16_t opi_func_attach(OpiFunc *f, const struct opi_cmd *cmd)
+{
+    uint8_t up = cmd->u.state.up;
+
+    if (f->type != OPI_PORT_SF || up > 1) {
+        return OPI_ST_EINVAL;
+    }
+    if (f->attached == up) {
+        return up ? OPI_ST_EEXIST : OPI_ST_ENODEV;
+    }
+    if (!up) {
+        if (opi_qp_count(f->fn, f->port)) {
+            return OPI_ST_EBUSY;
+        }
+        opi_func_stop_sf(f);
+    }
+    f->attached = up;
+    opi_card_update(f->fn->card);
+    return OPI_ST_OK;
+}
+
+uint16_t opi_func_check_qp(const OpiFn *fn, const OpiPort *p)
+{
+    const OpiFunc *f = p ? p->owner : NULL;
+
+    if (!p || (f && !opi_func_known_to(f, fn))) {
+        return OPI_ST_ENOENT;
+    }
+    if (!f || !opi_func_owned_by(f, fn)) {
+        return OPI_ST_EPERM;
+    }
+    if (f->type != OPI_PORT_SF) {
+        return OPI_ST_OK;
+    }
+    if (!f->attached) {
+        return OPI_ST_ENODEV;
+    }
+    return opi_qp_count(fn, p) < OPI_SF_QPS ? OPI_ST_OK : OPI_ST_ENOSPC;
 }

@@ -48,6 +48,7 @@ uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
     const uint8_t orders[] = {
         cmd->u.qp.sq_order, cmd->u.qp.rq_order, cmd->u.qp.cq_order,
     };
+    OpiPort *p = NULL;
     unsigned i;
     OpiQp *qp;
 
@@ -70,16 +71,22 @@ uint16_t opi_qp_create(OpiFn *fn, uint32_t id, const struct opi_cmd *cmd)
         (sq | rq | cq | shadow) & 63) {
         return OPI_ST_EINVAL;
     }
-    if (port && fn->role == OPI_ROLE_DPU) {
-        return OPI_ST_EINVAL;
-    }
-    if (port && port != fn->port) {
-        return opi_eswitch_port(fn->card, port) ? OPI_ST_EPERM : OPI_ST_ENOENT;
+    if (fn->role == OPI_ROLE_DPU) {
+        if (port) {
+            return OPI_ST_EINVAL;
+        }
+    } else {
+        uint16_t st;
+
+        p = opi_eswitch_port(fn->card, port ? port : fn->port);
+        st = opi_func_check_qp(fn, p);
+        if (st != OPI_ST_OK) {
+            return st;
+        }
     }
     *qp = (OpiQp) {
         .fn = fn,
-        .port = fn->role == OPI_ROLE_DPU ? NULL
-                                         : opi_eswitch_port(fn->card, fn->port),
+        .port = p,
         .id = id,
         .used = true,
         .state = OPI_QP_RUNNING,
@@ -126,6 +133,27 @@ void opi_qp_drop(OpiQp *qp)
     qp->used = false;
     qp->state = 0;
     opi_qp_elect(qp);
+}
+
+unsigned opi_qp_count(const OpiFn *fn, const OpiPort *p)
+{
+    unsigned i, n = 0;
+
+    for (i = 0; i < fn->nqps; i++) {
+        n += fn->qps[i].used && fn->qps[i].port == p;
+    }
+    return n;
+}
+
+void opi_qp_drop_port(OpiFn *fn, const OpiPort *p)
+{
+    unsigned i;
+
+    for (i = 0; i < fn->nqps; i++) {
+        if (fn->qps[i].port == p) {
+            opi_qp_drop(&fn->qps[i]);
+        }
+    }
 }
 
 uint16_t opi_qp_destroy(OpiFn *fn, uint32_t id)

@@ -21,6 +21,14 @@ static bool opi_rx_trusted(const OpiFn *fn, const OpiPort *p)
     return fn->role == OPI_ROLE_DPU || p->owner->trust;
 }
 
+void opi_rx_reset_port(const OpiFn *fn, OpiPort *p)
+{
+    OpiRx *rx = &opi_port_end(fn, p)->rx;
+
+    memset(rx, 0, sizeof(*rx));
+    rx->flags = opi_rx_trusted(fn, p) ? OPI_RX_F_PROMISC : 0;
+}
+
 void opi_rx_reset(OpiFn *fn)
 {
     OpiCard *c = fn->card;
@@ -32,10 +40,7 @@ void opi_rx_reset(OpiFn *fn)
 
         if (p && (fn->role == OPI_ROLE_DPU ||
                   (p->owner && p->owner->fn == fn))) {
-            OpiRx *rx = &opi_port_end(fn, p)->rx;
-
-            memset(rx, 0, sizeof(*rx));
-            rx->flags = opi_rx_trusted(fn, p) ? OPI_RX_F_PROMISC : 0;
+            opi_rx_reset_port(fn, p);
         }
     }
 }
@@ -284,7 +289,7 @@ bool opi_rss_receiver(OpiFn *fn, OpiPort *p, OpiFrame *f, OpiQp **qp)
 
     f->meta.hash = 0;
     f->meta.hash_type = 0;
-    if (!rss->size) {
+    if (!rss->size || p->type == OPI_PORT_SF) {
         *qp = opi_qp_receiver(fn, p);
         return true;
     }
@@ -293,7 +298,8 @@ bool opi_rss_receiver(OpiFn *fn, OpiPort *p, OpiFrame *f, OpiQp **qp)
     }
     opi_rss_hash(rss, f);
     *qp = &fn->qps[rss->table[f->meta.hash & (rss->size - 1)]];
-    if (!(*qp)->used || (*qp)->state != OPI_QP_RUNNING) {
+    if (!(*qp)->used || (*qp)->state != OPI_QP_RUNNING ||
+        ((*qp)->port && (*qp)->port != p)) {
         *qp = opi_qp_receiver(fn, p);
     }
     return true;
