@@ -246,20 +246,22 @@ bool opi_aq_irq(struct opi_dev *od)
 }
 
 /**
- * opi_aq_lost_slots - how many slots wait for a reset of the card
+ * opi_aq_slots - how many slots are in a state
  * @od:		the device
+ * @state:	OPI_SLOT_BUSY: a command waits for its completion, OPI_SLOT_LOST: the
+ *		slot waits for a reset of the card
  *
  * Context: process.
  * Return: their number.
  */
-unsigned int opi_aq_lost_slots(struct opi_dev *od)
+unsigned int opi_aq_slots(struct opi_dev *od, enum opi_aq_slot_state state)
 {
 	struct opi_aq *aq = &od->aq;
 	unsigned int i, n = 0;
 
 	spin_lock_irq(&aq->lock);
 	for (i = 0; i < OPI_AQ_SLOTS; i++)
-		n += aq->slots[i].state == OPI_SLOT_LOST;
+		n += aq->slots[i].state == state;
 	spin_unlock_irq(&aq->lock);
 	return n;
 }

@@ -123,7 +123,7 @@ void opi_aq_exit(struct opi_dev *od);
 int opi_aq_start(struct opi_dev *od);
 void opi_aq_stop(struct opi_dev *od);
 bool opi_aq_irq(struct opi_dev *od);
-unsigned int opi_aq_lost_slots(struct opi_dev *od);
+unsigned int opi_aq_slots(struct opi_dev *od, enum opi_aq_slot_state state);
 
 int opi_cmd_nop(struct opi_dev *od);
 int opi_cmd_identify(struct opi_dev *od, struct opi_identify *id);

@@ -77,7 +77,8 @@ static int opi_aq_diagnose(struct devlink_health_reporter *reporter,
 {
 	struct opi_dev *od = devlink_health_reporter_priv(reporter);
 	struct opi_aq *aq = &od->aq;
-	unsigned int lost = opi_aq_lost_slots(od);
+	unsigned int busy = opi_aq_slots(od, OPI_SLOT_BUSY);
+	unsigned int lost = opi_aq_slots(od, OPI_SLOT_LOST);
 	struct opi_aq_stats stats;
 	u32 tail, head;
 	bool running;
@@ -91,6 +92,7 @@ static int opi_aq_diagnose(struct devlink_health_reporter *reporter,
 
 	devlink_fmsg_bool_pair_put(fmsg, "running", running);
 	devlink_fmsg_u32_pair_put(fmsg, "slots", BIT(aq->order));
+	devlink_fmsg_u32_pair_put(fmsg, "slots_busy", busy);
 	devlink_fmsg_u32_pair_put(fmsg, "slots_lost", lost);
 	devlink_fmsg_u32_pair_put(fmsg, "posted", tail);
 	devlink_fmsg_u32_pair_put(fmsg, "completed", head);

@@ -428,7 +428,7 @@ a_long_series_of_faults_ends_in_traffic()
 	# that follows would fall into the next case.
 	for f in host dpu; do
 		await "$f" 60 "devlink -j health diagnose pci/$(pci_of "$f") reporter aq |
-			jq -e '.running and .posted == .completed'"
+			jq -e '.running and .slots_busy + .slots_lost == 0'"
 		await_dpu "$f" 60 '.dev_state == "ready"'
 	done
 	net_up
