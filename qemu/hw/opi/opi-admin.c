@@ -130,6 +130,10 @@ static uint64_t opi_admin_cap(uint16_t opcode)
     case OPI_CMD_FUNC_CREATE:
     case OPI_CMD_FUNC_ATTACH:
         return OPI_CAP_SF;
+    case OPI_CMD_RATE_CREATE:
+    case OPI_CMD_RATE_DESTROY:
+    case OPI_CMD_RATE_SET:
+        return OPI_CAP_RATE;
     default:
         return 0;
     }
@@ -275,6 +279,8 @@ static uint16_t opi_cmd_identify(OpiFn *fn, OpiReply *r)
     case OPI_ROLE_DPU:
         id->total_sfs = cpu_to_le32(c->max_sfs);
         id->total_vfs = cpu_to_le32(c->caps & OPI_CAP_SRIOV ? OPI_VFS : 0);
+        id->rate_nodes = cpu_to_le32(c->caps & OPI_CAP_RATE ? OPI_RATE_NODES
+                                                            : 0);
         break;
     case OPI_ROLE_HOST_PF:
         id->total_sfs = cpu_to_le32(c->max_sfs);
@@ -549,10 +555,11 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
     case OPI_CMD_FUNC_CREATE:
         return opi_func_create(fn->card, cmd, &r->result);
     case OPI_CMD_RATE_CREATE:
+        return opi_rate_create(fn->card, target);
     case OPI_CMD_RATE_DESTROY:
+        return opi_rate_destroy(fn->card, target);
     case OPI_CMD_RATE_SET:
-        /* In the table, but this card does not do it. */
-        return OPI_ST_EOPNOTSUPP;
+        return opi_rate_set(fn->card, target, cmd);
     case OPI_CMD_BOOT_SET:
         return opi_cmd_boot_set(fn, cmd);
     case OPI_CMD_MODE_SET:

@@ -79,7 +79,6 @@ static void opi_card_pass(OpiCard *c)
     int64_t descs = OPI_BUDGET_DESCS, bytes = OPI_BUDGET_BYTES;
     bool more = false;
     unsigned i;
-    OpiQp *qp;
 
     opi_card_fault_qp(&c->host);
     opi_card_fault_qp(&c->dpu);
@@ -91,16 +90,11 @@ static void opi_card_pass(OpiCard *c)
         }
     }
     c->aq_pending = more;
-    while (descs > 0 && bytes > 0 && (qp = QTAILQ_FIRST(&c->pending))) {
-        QTAILQ_REMOVE(&c->pending, qp, pending_entry);
-        qp->pending = false;
-        if (opi_qp_send(qp, &descs, &bytes)) {
-            qp->pending = true;
-            QTAILQ_INSERT_TAIL(&c->pending, qp, pending_entry);
-        }
+    while (descs > 0 && bytes > 0 && opi_rate_ready(c)) {
+        opi_rate_serve(c, &descs, &bytes);
     }
     opi_qp_notify_moved(c);
-    if (more || !QTAILQ_EMPTY(&c->pending)) {
+    if (more || opi_rate_ready(c)) {
         qemu_bh_schedule(c->bh);
     }
 }
@@ -632,6 +626,7 @@ static void opi_card_free(OpiCard *c)
 
     opi_func_finalize(c);
     opi_eswitch_finalize(c);
+    opi_rate_finalize(c);
     for (i = 0; i < OPI_FNS; i++) {
         opi_fn_finalize(opi_card_fn(c, i));
     }
@@ -669,7 +664,7 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
     if (!(c->caps & OPI_CAP_SF)) {
         c->max_sfs = 0;
     }
-    QTAILQ_INIT(&c->pending);
+    opi_rate_init(c);
     QTAILQ_INIT(&c->moved);
     QTAILQ_INIT(&c->waiting);
     c->coalesce_at = INT64_MAX;

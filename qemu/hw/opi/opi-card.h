@@ -47,7 +47,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_CAPS                                                \
     (OPI_CAP_SRIOV | OPI_CAP_SF |                               \
      OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO | OPI_CAP_VLAN | \
-     OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE)
+     OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE | OPI_CAP_RATE)
 /* Those that mean something to the owner of functions only. */
 #define OPI_CAPS_DPU            (OPI_CAP_RATE | OPI_CAP_POLICE)
 /* Longer times of cq_usecs than this are taken as this. */
@@ -66,6 +66,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 /* Functions with registers of their own: DPU, PF, VFs. */
 #define OPI_FNS                 (2 + OPI_VFS)
 
+/* Rate nodes: ids 1 to this. */
+#define OPI_RATE_NODES          64
+
 /* A pass of the engine: the rest waits for the next turn of the main loop. */
 #define OPI_BATCH               32
 #define OPI_BUDGET_DESCS        64
@@ -83,6 +86,7 @@ typedef struct OpiFn OpiFn;
 typedef struct OpiFunc OpiFunc;
 typedef struct OpiPort OpiPort;
 typedef struct OpiQp OpiQp;
+typedef struct OpiRate OpiRate;
 
 /* How a function reaches the memory and the interrupts of its computer. */
 typedef struct OpiFnOps {
@@ -148,7 +152,7 @@ struct OpiQp {
     uint32_t rxd_first;
     uint32_t rxd_n;
 
-    bool pending;                       /* on OpiCard.pending */
+    bool pending;                       /* on OpiRate.qps of its leaf */
     bool moved;                         /* on OpiCard.moved */
     bool unheard;                       /* its event found no room */
     bool waiting;                       /* on OpiCard.waiting, until: */
@@ -266,6 +270,37 @@ typedef struct OpiPortEnd {
     bool carrier;                       /* as last told */
 } OpiPortEnd;
 
+/* What passes at a rate, and what may be saved up of it. */
+typedef struct OpiBucket {
+    uint64_t rate;                      /* units a second; 0: no limit */
+    double depth;                       /* units */
+    double level;                       /* negative: owed */
+    int64_t at;                         /* ns: when that was so */
+} OpiBucket;
+
+/* A leaf (port), a node, or the root of the tree of senders: opi-rate.c */
+struct OpiRate {
+    bool node;
+    uint32_t id;                        /* port or node */
+    uint8_t priority, weight;
+    OpiRate *above;                     /* parent or root; root: NULL */
+    unsigned children, nodes;           /* below it; how many are nodes */
+    OpiBucket max, share;
+    bool in_share;                      /* when it was last looked at */
+    /* Bytes sent / what it gets of them, comparable with its siblings'. */
+    double time, share_time;
+    /* Node: the same of who last sent, by priority and of the shares. */
+    double now[OPI_RATE_PRIORITY_MAX + 2];
+    QTAILQ_HEAD(, OpiQp) qps;           /* leaf: that have frames to send */
+    int64_t run;                        /* bytes left to the first of them */
+    QTAILQ_HEAD(, OpiRate) ready;       /* node: children that can send */
+    bool listed;                        /* on above->ready */
+    bool parked;                        /* on OpiCard.parked, until: */
+    int64_t until;
+    QTAILQ_ENTRY(OpiRate) entry;
+    QTAILQ_ENTRY(OpiRate) parked_entry;
+};
+
 struct OpiPort {
     uint32_t id;
     uint8_t type;
@@ -276,6 +311,7 @@ struct OpiPort {
     uint8_t rep_mac[6];
     OpiPortEnd func;
     OpiPortEnd rep;
+    OpiRate rate;                       /* of what the function sends */
     /* Lowest-numbered running queue pair of the function; NULL: none runs. */
     OpiQp *receiver;
 };
@@ -389,7 +425,11 @@ struct OpiCard {
     bool aq_pending;                    /* of some function */
     QEMUBH *bh;
     QEMUTimer *retry;
-    QTAILQ_HEAD(, OpiQp) pending;
+    OpiRate rates;                      /* the root: above all others */
+    OpiRate rate_dpu;                   /* leaf: the DPU's function */
+    OpiRate *rate_node[OPI_RATE_NODES];
+    QTAILQ_HEAD(, OpiRate) parked;
+    QEMUTimer *unpark;
     QTAILQ_HEAD(, OpiQp) moved;
     /* Completions that nobody was told of, and who tells in the end. */
     QTAILQ_HEAD(, OpiQp) waiting;
@@ -484,6 +524,8 @@ void opi_qp_kick(OpiQp *qp);
 OpiQp *opi_qp_receiver(const OpiFn *fn, const OpiPort *p);
 /* Send what is posted, within the budget; true: there is more. */
 bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes);
+/* The leaf that it sends as. */
+OpiRate *opi_qp_rate(const OpiQp *qp);
 /* Compare the arm words of queue pairs that moved, and tell their drivers. */
 void opi_qp_notify_moved(OpiCard *c);
 /* Tell those whose time is over; called by the timer. */
@@ -530,6 +572,8 @@ typedef struct OpiCut {
     uint8_t hdr[UINT8_MAX + OPI_TAG_LEN];
 } OpiCut;
 
+/* Its bytes as segments with their tags, and how many these are. */
+uint64_t opi_frame_on_wire(const OpiFrame *f, uint32_t *segments);
 /* What descriptor and length alone can tell. */
 bool opi_offload_fits(const OpiFrame *f);
 /* @accepts: OPI_RX_F_* of the receiver, 0: a wire. */
@@ -564,6 +608,27 @@ typedef enum OpiSend {
 OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
                          int64_t *budget);
 void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len);
+
+/* opi-rate.c: who sends next, and how fast */
+void opi_rate_init(OpiCard *c);
+void opi_rate_finalize(OpiCard *c);
+/* No rates that the DPU has set. */
+void opi_rate_reset(OpiCard *c);
+void opi_rate_init_leaf(OpiCard *c, OpiRate *leaf, uint32_t port);
+/* It is gone; no queue pair sends as it. */
+void opi_rate_finish_leaf(OpiCard *c, OpiRate *leaf);
+uint16_t opi_rate_create(OpiCard *c, uint32_t id);
+uint16_t opi_rate_destroy(OpiCard *c, uint32_t id);
+uint16_t opi_rate_set(OpiCard *c, uint32_t target, const struct opi_cmd *cmd);
+/* The queue pair has something to send, or has not any more. */
+void opi_rate_kick(OpiQp *qp);
+void opi_rate_unkick(OpiQp *qp);
+/* Somebody can send now. */
+bool opi_rate_ready(const OpiCard *c);
+/* One turn of who is next, out of a budget that is not used up. */
+void opi_rate_serve(OpiCard *c, int64_t *descs, int64_t *bytes);
+/* The frame may be sent now and is counted; false: its leaf has to wait. */
+bool opi_rate_admit(OpiQp *qp, const OpiFrame *f);
 
 /* opi-dma.c */
 extern const OpiFnOps opi_fn_pci_ops;

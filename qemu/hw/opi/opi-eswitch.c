@@ -2,9 +2,10 @@
 /*
  * OPI card: the eswitch: ports, what may flow through them, and counters.
  *
- * There are no rules yet: what a host function or the wire sends goes to the
- * DPU, with the port it came from; what the DPU sends goes to the port that it
- * names. Queues are in opi-qp.c, the wire in opi-uplink.c.
+ * There are no rules of the DPU's yet: what a host function or the wire sends
+ * goes to the DPU, with the port it came from; what the DPU sends goes to the
+ * port that it names.  How fast and in which turn is in opi-rate.c, queues are
+ * in opi-qp.c, the wire in opi-uplink.c.
  */
 #include "qemu/osdep.h"
 #include "opi-card.h"
@@ -40,6 +41,7 @@ OpiPort *opi_port_new(OpiCard *c, uint32_t id, OpiFunc *owner)
     p->rep.mtu = OPI_MTU_DEFAULT;
     p->func.rx.flags = owner && owner->trust ? OPI_RX_F_PROMISC : 0;
     p->rep.rx.flags = OPI_RX_F_PROMISC;
+    opi_rate_init_leaf(c, &p->rate, id);
     c->port[id] = p;
     return p;
 }
@@ -47,6 +49,7 @@ OpiPort *opi_port_new(OpiCard *c, uint32_t id, OpiFunc *owner)
 void opi_port_free(OpiCard *c, OpiPort *p)
 {
     c->port[p->id] = NULL;
+    opi_rate_finish_leaf(c, &p->rate);
     g_free(p);
 }
 

@@ -243,6 +243,7 @@ void opi_fn_reset(OpiFn *fn)
         }
     }
     if (fn == &c->dpu) {
+        opi_rate_reset(c);
         c->booted = false;
         if (c->ctrl) {
             qatomic_set(&c->ctrl->aq_tail, 0);

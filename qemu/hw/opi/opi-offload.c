@@ -67,6 +67,22 @@ static void opi_sum_store(uint8_t *at, uint64_t sum)
 
 /* ---- Tag and checksum of a frame that stays whole ---------------------- */
 
+uint64_t opi_frame_on_wire(const OpiFrame *f, uint32_t *segments)
+{
+    const OpiMeta *m = &f->meta;
+    unsigned tag = m->flags & OPI_TXD_F_VLAN ? OPI_TAG_LEN : 0;
+    uint32_t n = 1;
+
+    /* Metadata need not fit the frame yet. */
+    if (m->gso_type && m->gso_size && m->hdr_len < f->len) {
+        n = DIV_ROUND_UP(f->len - m->hdr_len, m->gso_size);
+    }
+    if (segments) {
+        *segments = n;
+    }
+    return f->len + (n - 1) * (uint64_t)m->hdr_len + n * (uint64_t)tag;
+}
+
 bool opi_offload_fits(const OpiFrame *f)
 {
     const OpiMeta *m = &f->meta;

@@ -108,10 +108,7 @@ static void opi_qp_unlist(OpiQp *qp)
 {
     OpiCard *c = qp->fn->card;
 
-    if (qp->pending) {
-        QTAILQ_REMOVE(&c->pending, qp, pending_entry);
-        qp->pending = false;
-    }
+    opi_rate_unkick(qp);
     if (qp->moved) {
         QTAILQ_REMOVE(&c->moved, qp, moved_entry);
         qp->moved = false;
@@ -193,15 +190,14 @@ void opi_qp_fail(OpiQp *qp, uint8_t error)
 
 void opi_qp_kick(OpiQp *qp)
 {
-    OpiCard *c = qp->fn->card;
+    if (qp->used && qp->state == OPI_QP_RUNNING) {
+        opi_rate_kick(qp);
+    }
+}
 
-    if (!qp->used || qp->state != OPI_QP_RUNNING) {
-        return;
-    }
-    if (!qp->pending) {
-        qp->pending = true;
-        QTAILQ_INSERT_TAIL(&c->pending, qp, pending_entry);
-    }
+OpiRate *opi_qp_rate(const OpiQp *qp)
+{
+    return qp->port ? &qp->port->rate : &qp->fn->card->rate_dpu;
 }
 
 static void opi_qp_moved(OpiQp *qp)
@@ -426,7 +422,7 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
     OpiFn *fn = qp->fn;
     uint32_t size = 1u << qp->sq_order;
     struct opi_txd txd[OPI_BATCH];
-    bool partial = false;
+    bool partial = false, blocked = false;
     uint32_t tail, again;
 
     if (!opi_dma_ld32(fn, SHADOW(qp, sq_tail), &tail)) {
@@ -473,7 +469,7 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             opi_qp_fail(qp, OPI_QP_ERR_DMA);
             return false;
         }
-        while (used < n && *bytes > 0) {
+        while (used < n && *descs > 0 && *bytes > 0) {
             OpiPort *port = NULL;
             OpiFrame f;
             OpiParse parsed = opi_qp_parse(qp, &txd[used], n - used, &f, &port);
@@ -488,6 +484,11 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             if (parsed == FRAME_PARTIAL) {
                 /* At the end of a batch that may only be the batch's end. */
                 partial = used == 0;
+                break;
+            }
+            /* A frame that is being cut has been let through. */
+            if (!qp->cut && !opi_rate_admit(qp, &f)) {
+                blocked = true;
                 break;
             }
             len = f.len;
@@ -520,6 +521,9 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
                 return false;
             }
             opi_qp_moved(qp);
+        }
+        if (blocked) {
+            return true;
         }
         if (qp->sq_head == tail &&
             !opi_dma_ld32(fn, SHADOW(qp, sq_tail), &tail)) {

@@ -1,0 +1,859 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qtests of how fast host functions may send: rates, and turns among functions.
+ * The card's time stands still but for the steps that a test makes, so figures
+ * are those of the card and not of the machine.  The DPU's QEMU is played by
+ * the test.
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
+#include "opi-util.h"
+
+#define PF_PORT         1
+#define VF_PORT(n)      (2 + (n))
+#define MBYTE           1000000ULL
+#define MS              1000000LL
+
+static uint8_t got[2048];
+
+/* ---- What the tests share ---------------------------------------------- */
+
+typedef struct Rig {
+    Bed *b;
+    Side *dpu;
+    unsigned n;
+    Side *fn[1 + OPI_TEST_VFS];         /* PF, VFs */
+} Rig;
+
+static uint32_t port_of(unsigned i)
+{
+    return i ? VF_PORT(i - 1) : PF_PORT;
+}
+
+/* PF and @vfs VFs, each with a queue pair and its port up. */
+static Rig *rig_new(unsigned vfs, unsigned what, const char *opts)
+{
+    Rig *r = g_new0(Rig, 1);
+    unsigned i;
+
+    r->b = bed_new(BED_FAKE | what, opts);
+    r->dpu = r->b->dpu;
+    r->n = 1 + vfs;
+    r->fn[0] = r->b->host;
+    traffic_start_with(r->b->host, r->dpu, 8, 2048);
+    if (vfs) {
+        g_assert_cmpint(func_set_max_vfs(r->dpu, vfs), ==, OPI_ST_OK);
+        g_assert_cmpint(vf_enable(r->b->hostq, vfs), ==, vfs);
+    }
+    for (i = 1; i < r->n; i++) {
+        r->fn[i] = side_vf(r->b->hostq, i - 1);
+        side_start(r->fn[i]);
+        g_assert_cmpint(qp_create(r->fn[i], 0, 8, 1, 2048), ==, OPI_ST_OK);
+        qp_post_rx(r->fn[i], 0, 256);
+        g_assert_cmpint(port_state(r->fn[i], port_of(i), true), ==, OPI_ST_OK);
+        g_assert_cmpint(port_state(r->dpu, port_of(i), true), ==, OPI_ST_OK);
+    }
+    return r;
+}
+
+static void rig_free(Rig *r)
+{
+    unsigned i;
+
+    for (i = 1; i < r->n; i++) {
+        side_free(r->fn[i]);
+    }
+    bed_free(r->b);
+    g_free(r);
+}
+
+static struct opi_cmd rate_cmd(uint8_t kind, uint32_t target, uint64_t max,
+                               uint64_t share, uint8_t priority, uint8_t weight,
+                               uint32_t parent)
+{
+    return (struct opi_cmd) {
+        .opcode = cpu_to_le16(OPI_CMD_RATE_SET),
+        .target = cpu_to_le32(target),
+        .u.rate = {
+            .kind = kind,
+            .tx_priority = priority,
+            .tx_weight = weight,
+            .parent = cpu_to_le32(parent),
+            .tx_max = cpu_to_le64(max),
+            .tx_share = cpu_to_le64(share),
+        },
+    };
+}
+
+static uint16_t rate_set(Side *s, uint8_t kind, uint32_t target, uint64_t max,
+                         uint64_t share, uint8_t priority, uint8_t weight,
+                         uint32_t parent)
+{
+    return le16_to_cpu(cmd_run(s, rate_cmd(kind, target, max, share, priority,
+                                           weight, parent)).status);
+}
+
+static void leaf(Rig *r, unsigned i, uint64_t max, uint64_t share,
+                 uint8_t priority, uint8_t weight, uint32_t parent)
+{
+    g_assert_cmpint(rate_set(r->dpu, OPI_RATE_LEAF, port_of(i), max, share,
+                             priority, weight, parent), ==, OPI_ST_OK);
+}
+
+static void node(Rig *r, uint32_t id, uint64_t max, uint64_t share,
+                 uint8_t priority, uint8_t weight, uint32_t parent)
+{
+    uint16_t st = cmd_status(r->dpu, OPI_CMD_RATE_CREATE, id);
+
+    g_assert(st == OPI_ST_OK || st == OPI_ST_EEXIST);
+    g_assert_cmpint(rate_set(r->dpu, OPI_RATE_NODE, id, max, share, priority,
+                             weight, parent), ==, OPI_ST_OK);
+}
+
+/* Somebody who always has frames to send, all alike. */
+typedef struct Source {
+    Side *s;
+    unsigned qp;
+    uint32_t len;
+    uint32_t seen;                      /* sq_head */
+    uint64_t frames;                    /* taken since the last source_zero() */
+} Source;
+
+static uint32_t source_head(Side *s, unsigned qp)
+{
+    return mem_ld32(s, s->qps[qp].shadow +
+                    offsetof(struct opi_qp_shadow, sq_head));
+}
+
+static void source_fill(Source *src, Side *s, unsigned qp, uint32_t len,
+                        const struct opi_txd *meta)
+{
+    Qp *q = &s->qps[qp];
+    unsigned i, size = 1 << q->sq_order;
+    struct opi_txd d = meta ? *meta : (struct opi_txd) { 0 };
+
+    *src = (Source) {
+        .s = s,
+        .qp = qp,
+        .len = len,
+        .seen = source_head(s, qp),
+    };
+    d.addr = cpu_to_le64(s->ram);
+    d.len = cpu_to_le32(len);
+    d.flags |= cpu_to_le16(OPI_TXD_F_SOP | OPI_TXD_F_EOP);
+    d.nsegs = 1;
+    for (i = 0; i < size; i++) {
+        mem_write(s, q->sq + i * sizeof(d), &d, sizeof(d));
+    }
+}
+
+static void source_count(Source *src)
+{
+    Qp *q = &src->s->qps[src->qp];
+    uint32_t head = source_head(src->s, src->qp);
+
+    g_assert_cmpint(head - src->seen, <=, 1 << q->sq_order);
+    src->frames += head - src->seen;
+    src->seen = head;
+}
+
+/* Post until the ring is full. */
+static void source_feed(Source *src)
+{
+    Qp *q = &src->s->qps[src->qp];
+
+    source_count(src);
+    q->sq_tail = src->seen + (1 << q->sq_order);
+    qp_kick(src->s, src->qp);
+}
+
+static void source_zero(Source *src, unsigned n)
+{
+    while (n--) {
+        source_count(&src[n]);
+        src[n].frames = 0;
+    }
+}
+
+/* So long with rings that are never empty. */
+static void run(Rig *r, Source *src, unsigned n, unsigned ms)
+{
+    unsigned i, t;
+
+    for (t = 0; t < ms; t += 20) {
+        for (i = 0; i < n; i++) {
+            source_feed(&src[i]);
+        }
+        qtest_clock_step(r->b->hostq, 20 * MS);
+        fake_pump(r->b->soc, 0, NULL);
+    }
+    for (i = 0; i < n; i++) {
+        source_count(&src[i]);
+    }
+}
+
+static uint64_t sent(const Source *src)
+{
+    return src->frames * src->len;
+}
+
+/* Within 5 % of what it should be. */
+static void assert_near(uint64_t val, uint64_t want)
+{
+    if (val * 100 < want * 95 || val * 100 > want * 105) {
+        g_test_message("%" PRIu64 " is not near %" PRIu64, val, want);
+        g_test_fail();
+    }
+}
+
+/* ---- Commands ---------------------------------------------------------- */
+
+static void test_rules(void)
+{
+    Rig *r = rig_new(1, 0, NULL);
+    Side *s = r->dpu;
+    struct opi_identify id;
+    struct opi_cmd cmd;
+    uint32_t last;
+
+    g_assert_cmphex(reg_read(s, OPI_REG_CAPS_LO) & OPI_CAP_RATE, !=, 0);
+    g_assert_cmpint(cmd_fill(s, OPI_CMD_IDENTIFY, 0, &id, sizeof(id)), ==,
+                    OPI_ST_OK);
+    last = le32_to_cpu(id.rate_nodes);
+    g_assert_cmpint(last, >=, 4);
+    g_assert_cmpint(cmd_fill(r->fn[0], OPI_CMD_IDENTIFY, 0, &id, sizeof(id)),
+                    ==, OPI_ST_OK);
+    g_assert_cmpint(le32_to_cpu(id.rate_nodes), ==, 0);
+
+    /* Nodes. */
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_CREATE, 0), ==, OPI_ST_ERANGE);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_CREATE, last + 1), ==,
+                    OPI_ST_ERANGE);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_CREATE, UINT32_MAX), ==,
+                    OPI_ST_ERANGE);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_CREATE, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_CREATE, 1), ==, OPI_ST_EEXIST);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_CREATE, 2), ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_CREATE, last), ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, last), ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, last), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, 0), ==, OPI_ST_ERANGE);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, last + 1), ==,
+                    OPI_ST_ERANGE);
+
+    /* Targets. */
+    g_assert_cmpint(rate_set(s, 0, PF_PORT, 0, 0, 0, 1, 0), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(rate_set(s, 3, PF_PORT, 0, 0, 0, 1, 0), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, VF_PORT(1), 0, 0, 0, 1, 0), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, UINT32_MAX, 0, 0, 0, 1, 0), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, 0, 0, 0, 0, 1, 0), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(rate_set(s, OPI_RATE_NODE, 0, 0, 0, 0, 1, 0), ==,
+                    OPI_ST_ERANGE);
+    g_assert_cmpint(rate_set(s, OPI_RATE_NODE, last + 1, 0, 0, 0, 1, 0), ==,
+                    OPI_ST_ERANGE);
+    g_assert_cmpint(rate_set(s, OPI_RATE_NODE, 3, 0, 0, 0, 1, 0), ==,
+                    OPI_ST_ENOENT);
+
+    /* Values. */
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 0, 0, 8, 1, 0), ==,
+                    OPI_ST_ERANGE);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 0, 0), ==,
+                    OPI_ST_ERANGE);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 101, 0), ==,
+                    OPI_ST_ERANGE);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 9, 10, 0, 1, 0), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 0, 10, 0, 1, 0), ==,
+                    OPI_ST_OK);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, UINT64_MAX, UINT64_MAX,
+                             7, 100, 0), ==, OPI_ST_OK);
+    cmd = rate_cmd(OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 1, 0);
+    cmd.u.rate.rsvd0 = 1;
+    g_assert_cmpint(le16_to_cpu(cmd_run(s, cmd).status), ==, OPI_ST_EINVAL);
+
+    /* Parents: not there, itself, loops, more than two above a leaf. */
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 1, last + 1),
+                    ==, OPI_ST_ERANGE);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 1, 3), ==,
+                    OPI_ST_ENOENT);
+    g_assert_cmpint(rate_set(s, OPI_RATE_NODE, 1, 0, 0, 0, 1, 1), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(rate_set(s, OPI_RATE_NODE, 1, 0, 0, 0, 1, 2), ==,
+                    OPI_ST_OK);
+    g_assert_cmpint(rate_set(s, OPI_RATE_NODE, 2, 0, 0, 0, 1, 1), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_CREATE, 3), ==, OPI_ST_OK);
+    g_assert_cmpint(rate_set(s, OPI_RATE_NODE, 3, 0, 0, 0, 1, 1), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(rate_set(s, OPI_RATE_NODE, 2, 0, 0, 0, 1, 3), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 1, 1), ==,
+                    OPI_ST_OK);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, VF_PORT(0), 0, 0, 0, 1, 1), ==,
+                    OPI_ST_OK);
+
+    /* A parent stays until it has no children. */
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, 2), ==, OPI_ST_EBUSY);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, 1), ==, OPI_ST_EBUSY);
+    g_assert_cmpint(rate_set(s, OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 1, 0), ==,
+                    OPI_ST_OK);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, 1), ==, OPI_ST_EBUSY);
+    /* The VF goes, and with it its leaf. */
+    g_assert_cmpint(vf_enable(r->b->hostq, 0), ==, 0);
+    g_assert_cmpint(func_set_max_vfs(s, 0), ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(s, OPI_CMD_RATE_DESTROY, 2), ==, OPI_ST_OK);
+    rig_free(r);
+}
+
+/* Without the capability there are no such commands. */
+static void test_no_caps(void)
+{
+    Bed *b = bed_new(BED_FAKE, "caps=0");
+
+    side_start(b->dpu);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_RATE_CREATE, 1), ==,
+                    OPI_ST_EOPNOTSUPP);
+    g_assert_cmpint(rate_set(b->dpu, OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 1, 0), ==,
+                    OPI_ST_EOPNOTSUPP);
+    bed_free(b);
+}
+
+/* ---- tx_max ------------------------------------------------------------ */
+
+static void test_cap(void)
+{
+    static const uint32_t lens[] = { 64, 1000, 65000 };
+    Rig *r = rig_new(0, 0, NULL);
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(lens); i++) {
+        /* Few enough that a ring lasts for a step. */
+        uint64_t max = lens[i] == 64 ? MBYTE / 2 : 2 * MBYTE;
+        Source src;
+
+        source_fill(&src, r->fn[0], 0, lens[i], NULL);
+        leaf(r, 0, max, 0, 0, 1, 0);
+        run(r, &src, 1, 4000);
+        g_test_message("len %u: %" PRIu64 " of %" PRIu64, lens[i], sent(&src),
+                       4 * max);
+        assert_near(sent(&src), 4 * max);
+        g_assert_cmpint(sent(&src), <=, 4 * max + max / 20 + lens[i]);
+        /* What is posted and waits goes when the limit does. */
+        leaf(r, 0, 0, 0, 0, 1, 0);
+        qp_wait_sent(r->fn[0], 0);
+    }
+    rig_free(r);
+}
+
+/* However long it was idle: a burst is 50 ms of the rate and one frame. */
+static void test_burst(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    Source src;
+
+    source_fill(&src, r->fn[0], 0, 1000, NULL);
+    leaf(r, 0, MBYTE, 0, 0, 1, 0);
+    qtest_clock_step(r->b->hostq, 10000 * MS);
+    source_feed(&src);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 50);
+    qtest_clock_step(r->b->hostq, 20 * MS);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 70);
+    /* The same limit again gives nothing. */
+    leaf(r, 0, MBYTE, 0, 3, 9, 0);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 70);
+
+    /* A rate of which no frame could be saved up: one, and it is paid for. */
+    leaf(r, 0, 1000, 0, 0, 1, 0);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 71);
+    qtest_clock_step(r->b->hostq, 940 * MS);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 71);
+    qtest_clock_step(r->b->hostq, 20 * MS);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 72);
+    /* The slowest: nothing for hours, and nobody is stuck. */
+    leaf(r, 0, 1, 0, 0, 1, 0);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 73);
+    qtest_clock_step(r->b->hostq, 900 * 1000 * MS);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 73);
+    qtest_clock_step(r->b->hostq, 101 * 1000 * MS);
+    source_count(&src);
+    g_assert_cmpint(src.frames, ==, 74);
+    leaf(r, 0, UINT64_MAX, 0, 0, 1, 0);
+    qp_wait_sent(r->fn[0], 0);
+    rig_free(r);
+}
+
+/* Segments count, with a header and a tag each. */
+static void test_segments(void)
+{
+    struct opi_txd meta = {
+        .flags = cpu_to_le16(OPI_TXD_F_CSUM | OPI_TXD_F_VLAN),
+        .gso_type = OPI_GSO_TCPV4,
+        .gso_size = cpu_to_le16(100),
+        .hdr_len = cpu_to_le16(54),
+        .csum_start = cpu_to_le16(34),
+        .csum_offset = cpu_to_le16(16),
+    };
+    Rig *r = rig_new(0, 0, NULL);
+    Source src;
+
+    /* Ten segments of 158 bytes; what becomes of them is another matter. */
+    source_fill(&src, r->fn[0], 0, 1054, &meta);
+    leaf(r, 0, MBYTE, 0, 0, 1, 0);
+    run(r, &src, 1, 2000);
+    assert_near(src.frames * 1580, 2 * MBYTE);
+    rig_free(r);
+}
+
+/* All that is below a node; who waits there keeps nobody else waiting. */
+static void test_node(void)
+{
+    Rig *r = rig_new(3, 0, NULL);
+    Source src[4];
+    unsigned i;
+
+    for (i = 0; i < 4; i++) {
+        source_fill(&src[i], r->fn[i], 0, 1000, NULL);
+    }
+    node(r, 1, 2 * MBYTE, 0, 0, 1, 0);
+    leaf(r, 0, 0, 0, 0, 1, 1);
+    leaf(r, 1, 0, 0, 0, 1, 1);
+    leaf(r, 2, MBYTE / 10, 0, 0, 1, 1);
+    run(r, src, 4, 200);
+    source_zero(src, 4);
+    run(r, src, 4, 2000);
+    assert_near(sent(&src[0]) + sent(&src[1]) + sent(&src[2]), 4 * MBYTE);
+    assert_near(sent(&src[2]), MBYTE / 5);
+    assert_near(sent(&src[0]), sent(&src[1]));
+    /* A ring each step, as fast as it can. */
+    g_assert_cmpint(src[3].frames, >=, 90 * 256);
+    rig_free(r);
+}
+
+/* ---- Competition ------------------------------------------------------- */
+
+/* Whatever sizes the frames have. */
+static void test_weights(void)
+{
+    static const uint32_t lens[][2] = {
+        { 1000, 1000 }, { 65000, 1000 }, { 1000, 65000 }, { 65000, 65000 },
+    };
+    Rig *r = rig_new(1, 0, NULL);
+    unsigned i;
+
+    node(r, 1, 4 * MBYTE, 0, 0, 1, 0);
+    leaf(r, 0, 0, 0, 0, 1, 1);
+    leaf(r, 1, 0, 0, 0, 3, 1);
+    for (i = 0; i < ARRAY_SIZE(lens); i++) {
+        Source src[2];
+
+        source_fill(&src[0], r->fn[0], 0, lens[i][0], NULL);
+        source_fill(&src[1], r->fn[1], 0, lens[i][1], NULL);
+        run(r, src, 2, 400);
+        source_zero(src, 2);
+        run(r, src, 2, 4000);
+        g_test_message("%u, %u: %" PRIu64 " %" PRIu64, lens[i][0], lens[i][1],
+                       sent(&src[0]), sent(&src[1]));
+        assert_near(sent(&src[0]) + sent(&src[1]), 16 * MBYTE);
+        assert_near(sent(&src[0]), 4 * MBYTE);
+        assert_near(sent(&src[1]), 12 * MBYTE);
+        /* What one does not want the other gets. */
+        run(r, &src[0], 1, 6000);
+        source_zero(src, 2);
+        run(r, &src[0], 1, 1000);
+        assert_near(sent(&src[0]), 4 * MBYTE);
+    }
+    rig_free(r);
+}
+
+/* The highest takes what it may, the next the rest; none is left over. */
+static void test_priority(void)
+{
+    Rig *r = rig_new(2, 0, NULL);
+    Source src[3];
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        source_fill(&src[i], r->fn[i], 0, i == 1 ? 65000 : 1000, NULL);
+    }
+    node(r, 1, 4 * MBYTE, 0, 0, 1, 0);
+    leaf(r, 0, MBYTE, 0, 7, 1, 1);
+    leaf(r, 1, 0, 0, 2, 1, 1);
+    leaf(r, 2, 0, 0, 0, 100, 1);
+    run(r, src, 3, 400);
+    source_zero(src, 3);
+    run(r, src, 3, 4000);
+    assert_near(sent(&src[0]), 4 * MBYTE);
+    assert_near(sent(&src[1]), 12 * MBYTE);
+    g_assert_cmpint(src[2].frames, ==, 0);
+    leaf(r, 1, 2 * MBYTE, 0, 2, 1, 1);
+    run(r, src, 3, 400);
+    source_zero(src, 3);
+    run(r, src, 3, 4000);
+    assert_near(sent(&src[0]), 4 * MBYTE);
+    assert_near(sent(&src[1]), 8 * MBYTE);
+    assert_near(sent(&src[2]), 4 * MBYTE);
+    rig_free(r);
+}
+
+static void test_shares(void)
+{
+    Rig *r = rig_new(2, 0, NULL);
+    Source src[3];
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        source_fill(&src[i], r->fn[i], 0, i == 1 ? 30000 : 1000, NULL);
+    }
+    /* Shares first, the rest by weights: 1 + 1, 0 + 3 of 5. */
+    node(r, 1, 5 * MBYTE, 0, 0, 1, 0);
+    leaf(r, 0, 0, MBYTE, 0, 1, 1);
+    leaf(r, 1, 0, 0, 0, 3, 1);
+    run(r, src, 2, 400);
+    source_zero(src, 2);
+    run(r, src, 2, 4000);
+    assert_near(sent(&src[0]), 8 * MBYTE);
+    assert_near(sent(&src[1]), 12 * MBYTE);
+
+    /* Not even the highest priority takes a share away. */
+    leaf(r, 2, 0, 0, 7, 100, 1);
+    run(r, src, 3, 400);
+    source_zero(src, 3);
+    run(r, src, 3, 4000);
+    assert_near(sent(&src[0]), 4 * MBYTE);
+    g_assert_cmpint(src[1].frames, ==, 0);
+    assert_near(sent(&src[2]), 16 * MBYTE);
+
+    /* More than there is: in proportion, whatever weights say. */
+    leaf(r, 0, 0, 4 * MBYTE, 0, 100, 1);
+    leaf(r, 1, 0, 6 * MBYTE, 0, 1, 1);
+    run(r, src, 3, 400);
+    source_zero(src, 3);
+    run(r, src, 3, 4000);
+    assert_near(sent(&src[0]), 8 * MBYTE);
+    assert_near(sent(&src[1]), 12 * MBYTE);
+    g_assert_cmpint(src[2].frames, ==, 0);
+    rig_free(r);
+}
+
+/* Node 1 and VF 2 share node 2 by 1:2; PF and VF 0 share node 1 by 3:1. */
+static void test_tree(void)
+{
+    Rig *r = rig_new(3, 0, NULL);
+    Source src[3];
+
+    source_fill(&src[0], r->fn[0], 0, 1000, NULL);
+    source_fill(&src[1], r->fn[1], 0, 9000, NULL);
+    source_fill(&src[2], r->fn[3], 0, 1000, NULL);
+    node(r, 2, 3 * MBYTE, 0, 0, 1, 0);
+    node(r, 1, 0, 0, 0, 1, 2);
+    leaf(r, 3, 0, 0, 0, 2, 2);
+    leaf(r, 0, 0, 0, 0, 3, 1);
+    leaf(r, 1, 0, 0, 0, 1, 1);
+    run(r, src, 3, 400);
+    source_zero(src, 3);
+    run(r, src, 3, 4000);
+    assert_near(sent(&src[0]), 3 * MBYTE);
+    assert_near(sent(&src[1]), MBYTE);
+    assert_near(sent(&src[2]), 8 * MBYTE);
+    /* The node's own limit, what it leaves goes to the other. */
+    node(r, 1, MBYTE / 2, 0, 0, 1, 2);
+    run(r, src, 3, 400);
+    source_zero(src, 3);
+    run(r, src, 3, 4000);
+    assert_near(sent(&src[0]), 3 * MBYTE / 2);
+    assert_near(sent(&src[1]), MBYTE / 2);
+    assert_near(sent(&src[2]), 10 * MBYTE);
+    rig_free(r);
+}
+
+/* Queue pairs of one function: its rate is one, whatever their frames are. */
+static void test_queues(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    Source src[2];
+
+    g_assert_cmpint(qp_create(r->fn[0], 1, 8, 1, 2048), ==, OPI_ST_OK);
+    source_fill(&src[0], r->fn[0], 0, 65000, NULL);
+    source_fill(&src[1], r->fn[0], 1, 1000, NULL);
+    leaf(r, 0, MBYTE, 0, 0, 1, 0);
+    run(r, src, 2, 4000);
+    assert_near(sent(&src[0]) + sent(&src[1]), 4 * MBYTE);
+    /* Turns are of 32 KiB, or one frame. */
+    assert_near(sent(&src[0]), 65000 * sent(&src[1]) / 33000);
+    rig_free(r);
+}
+
+/* A subfunction is a leaf of its own, although its queue pair is its PF's. */
+static void test_subfunction(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    Side *pf = r->fn[0];
+    uint32_t id, port, i;
+    Source src[2];
+
+    source_fill(&src[0], pf, 0, 1000, NULL);
+    for (i = 0; i < 2; i++) {
+        uint16_t st;
+
+        id = func_create(r->dpu, 7, &st);
+        g_assert_cmpint(st, ==, OPI_ST_OK);
+        g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_FUNC_EXPOSE, id), ==,
+                        OPI_ST_OK);
+        port = le32_to_cpu(func_info(r->dpu, id).port);
+        g_assert_cmpint(func_attach(pf, id, 1), ==, OPI_ST_OK);
+        g_assert_cmpint(qp_create_for(pf, 1, 8, 1, 64, port), ==, OPI_ST_OK);
+        source_fill(&src[1], pf, 1, 1000, NULL);
+        node(r, 1, 2 * MBYTE, 0, 0, 1, 0);
+        leaf(r, 0, 0, 0, 0, 3, 1);
+        g_assert_cmpint(rate_set(r->dpu, OPI_RATE_LEAF, port, 0, 0, 0, 1, 1),
+                        ==, OPI_ST_OK);
+        run(r, src, 2, 400);
+        source_zero(src, 2);
+        run(r, src, 2, 2000);
+        assert_near(sent(&src[0]), 3 * MBYTE);
+        assert_near(sent(&src[1]), MBYTE);
+        /* It goes while it waits; the next one knows nothing of its rates. */
+        g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_FUNC_WITHDRAW, id), ==,
+                        OPI_ST_OK);
+        g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_FUNC_DESTROY, id), ==,
+                        OPI_ST_OK);
+        leaf(r, 0, 0, 0, 0, 1, 0);
+        g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_DESTROY, 1), ==,
+                        OPI_ST_OK);
+    }
+    rig_free(r);
+}
+
+/* ---- Things that end while they wait ----------------------------------- */
+
+static void test_ends(void)
+{
+    Rig *r = rig_new(2, 0, NULL);
+    Source src[3];
+    unsigned i, round;
+
+    for (round = 0; round < 4; round++) {
+        node(r, 1, 1000, 0, 0, 1, 0);
+        node(r, 2, 500, 0, 0, 1, 1);
+        leaf(r, 0, 100, 0, 0, 1, 1);
+        leaf(r, 1, 0, 0, 0, 1, 1);
+        leaf(r, 2, 0, 0, 0, 1, 2);
+        for (i = 0; i < 3; i++) {
+            source_fill(&src[i], r->fn[i], 0, 1000, NULL);
+        }
+        run(r, src, 3, 100);
+        switch (round) {
+        case 0:
+            /* A node that is not needed any more. */
+            leaf(r, 2, 0, 0, 0, 1, 0);
+            qp_wait_sent(r->fn[2], 0);
+            g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_DESTROY, 2), ==,
+                            OPI_ST_OK);
+            break;
+        case 1:
+            /* The queue pair. */
+            g_assert_cmpint(cmd_status(r->fn[0], OPI_CMD_QP_DESTROY, 0), ==,
+                            OPI_ST_OK);
+            qtest_clock_step(r->b->hostq, 20000 * MS);
+            g_assert_cmpint(qp_create(r->fn[0], 0, 8, 1, 2048), ==, OPI_ST_OK);
+            break;
+        case 2:
+            /* The function, whose rates stay. */
+            side_start(r->fn[1]);
+            g_assert_cmpint(qp_create(r->fn[1], 0, 8, 1, 2048), ==, OPI_ST_OK);
+            source_fill(&src[1], r->fn[1], 0, 1000, NULL);
+            qtest_clock_step(r->b->hostq, 20000 * MS);
+            source_feed(&src[1]);
+            source_count(&src[1]);
+            g_assert_cmpint(src[1].frames, <=, 1);
+            break;
+        default:
+            /* The port. */
+            g_assert_cmpint(vf_enable(r->b->hostq, 0), ==, 0);
+            g_assert_cmpint(func_set_max_vfs(r->dpu, 0), ==, OPI_ST_OK);
+            qtest_clock_step(r->b->hostq, 20000 * MS);
+            g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_DESTROY, 2), ==,
+                            OPI_ST_OK);
+            break;
+        }
+    }
+    rig_free(r);
+}
+
+/* The DPU's function is reset: no rates, no nodes, and who waited goes on. */
+static void test_forgotten(void)
+{
+    Rig *r = rig_new(1, 0, NULL);
+    Source src[2];
+
+    source_fill(&src[0], r->fn[0], 0, 1000, NULL);
+    source_fill(&src[1], r->fn[1], 0, 1000, NULL);
+    node(r, 1, 1000, 0, 0, 1, 0);
+    node(r, 2, 0, 0, 0, 1, 1);
+    leaf(r, 0, 0, 0, 0, 1, 2);
+    leaf(r, 1, 1, 0, 0, 1, 0);
+    run(r, src, 2, 100);
+    g_assert_cmpint(src[0].frames, <, 3);
+    g_assert_cmpint(src[1].frames, <, 3);
+
+    /* A host function's reset changes nothing about its rates. */
+    side_start(r->fn[1]);
+    g_assert_cmpint(qp_create(r->fn[1], 0, 8, 1, 2048), ==, OPI_ST_OK);
+    source_fill(&src[1], r->fn[1], 0, 1000, NULL);
+    source_feed(&src[1]);
+    source_count(&src[1]);
+    g_assert_cmpint(src[1].frames, ==, 0);
+
+    fn_reset(r->dpu);
+    qp_wait_sent(r->fn[0], 0);
+    qp_wait_sent(r->fn[1], 0);
+    side_start(r->dpu);
+    g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_CREATE, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_CREATE, 2), ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_DESTROY, 1), ==, OPI_ST_OK);
+    /* Nor does anybody wait for a DPU that has gone. */
+    leaf(r, 0, 1, 0, 0, 1, 0);
+    source_feed(&src[0]);
+    card_set_bool(r->b, "fault-link-cut", true);
+    qp_wait_sent(r->fn[0], 0);
+    rig_free(r);
+}
+
+/* ---- Turns ------------------------------------------------------------- */
+
+/* As cmd_post(), but the card is not told yet. */
+static void cmd_prepare(Side *s, struct opi_cmd cmd)
+{
+    uint32_t i = s->aq_tail++ & ((1u << s->aq_order) - 1);
+
+    mem_write(s, s->aq_sq + i * sizeof(cmd), &cmd, sizeof(cmd));
+}
+
+/*
+ * Functions flood the card, one of them with all its queue pairs.  At the same
+ * moment another one and the DPU have little to send, and the DPU has more
+ * commands than are done at once.
+ */
+static void test_turns(void)
+{
+    struct opi_cmd stats = { .opcode = cpu_to_le16(OPI_CMD_PORT_STATS) };
+    struct opi_cmd nop = { .opcode = cpu_to_le16(OPI_CMD_NOP) };
+    enum { FEW = 1, FNS = 5 };
+    Rig *r = rig_new(FNS - 1, 0, NULL);
+    unsigned i, qp, few = 0, last = 0;
+    struct opi_port_stats st;
+    struct opi_cqe cqe;
+    Source src;
+
+    /* More commands and buffers than rig_new() makes. */
+    fn_reset(r->dpu);
+    aq_enable(r->dpu, 8);
+    g_assert_cmpint(eq_create(r->dpu, 0, 6, 0), ==, OPI_ST_OK);
+    g_assert_cmpint(eq_create(r->dpu, 1, 4, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(qp_create(r->dpu, 0, 10, 1, 128), ==, OPI_ST_OK);
+    qp_post_rx(r->dpu, 0, 1024);
+    g_assert_cmpint(boot_set(r->dpu, OPI_OS_BOOTED, OPI_BOOT_TIME_KEEP), ==,
+                    OPI_ST_OK);
+    source_fill(&src, r->dpu, 0, 60, &(struct opi_txd) {
+        .port = cpu_to_le32(port_of(FEW)),
+    });
+
+    /* Everybody posts, sends one frame and waits. */
+    for (i = 0; i < FNS; i++) {
+        g_assert_cmpint(port_state(r->dpu, port_of(i), true), ==, OPI_ST_OK);
+        leaf(r, i, 1, 0, 0, 1, 0);
+        for (qp = 0; qp < (i ? 1 : 4); qp++) {
+            if (qp) {
+                g_assert_cmpint(qp_create(r->fn[i], qp, 8, 1, 64), ==,
+                                OPI_ST_OK);
+            }
+            source_fill(&src, r->fn[i], qp, 60, NULL);
+            r->fn[i]->qps[qp].sq_tail = i == FEW ? 17 : 256;
+            qp_kick(r->fn[i], qp);
+        }
+    }
+
+    /* Now all at once: the limits go, and the DPU has frames and commands. */
+    for (i = 0; i < FNS; i++) {
+        cmd_prepare(r->dpu, rate_cmd(OPI_RATE_LEAF, port_of(i), 0, 0, 0, 1, 0));
+    }
+    for (; i < 64; i++) {
+        cmd_prepare(r->dpu, nop);
+    }
+    for (i = 0; i < FNS; i++) {
+        stats.target = cpu_to_le32(port_of(i));
+        stats.buf = cpu_to_le64(r->dpu->buf + i * sizeof(st));
+        stats.buf_len = cpu_to_le32(sizeof(st));
+        cmd_prepare(r->dpu, stats);
+    }
+    r->dpu->qps[0].sq_tail = 64;
+    mem_st32(r->dpu, r->dpu->qps[0].shadow +
+             offsetof(struct opi_qp_shadow, sq_tail), 64);
+    qatomic_or(&r->b->soc->ctrl->kick[0], 1ULL << 1);
+    doorbell(r->dpu, 0, OPI_DB_AQ_TAIL, r->dpu->aq_tail);
+    for (i = 0; i < 64 + FNS; i++) {
+        g_assert_cmpint(le16_to_cpu(cmd_wait(r->dpu).status), ==, OPI_ST_OK);
+    }
+
+    /*
+     * The commands beyond the first 64 were done after one pass of the card,
+     * in which those who flood were not the only ones.
+     */
+    for (i = 0; i < FNS; i++) {
+        mem_read(r->dpu, r->dpu->buf + i * sizeof(st), &st, sizeof(st));
+        if (i == FEW) {
+            g_assert_cmpint(le64_to_cpu(st.rx_frames), ==, 17);
+            /* The DPU had every other turn. */
+            g_assert_cmpint(le64_to_cpu(st.tx_frames), ==, 32);
+        } else {
+            g_assert_cmpint(le64_to_cpu(st.rx_frames), <=, 1 + 16);
+        }
+    }
+
+    /* Few frames of the floods were before the last one of the other. */
+    for (i = 0; few < 17; i++) {
+        g_assert_cmpint(qp_recv_meta(r->dpu, 0, got, sizeof(got), &cqe, 1000),
+                        ==, 60);
+        if (le32_to_cpu(cqe.port) == port_of(FEW)) {
+            few++;
+            last = i;
+        }
+    }
+    g_assert_cmpint(last, <=, 64);
+    rig_free(r);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("opi/rate/rules", test_rules);
+    qtest_add_func("opi/rate/no-caps", test_no_caps);
+    qtest_add_func("opi/rate/max", test_cap);
+    qtest_add_func("opi/rate/burst", test_burst);
+    qtest_add_func("opi/rate/segments", test_segments);
+    qtest_add_func("opi/rate/node", test_node);
+    qtest_add_func("opi/rate/weights", test_weights);
+    qtest_add_func("opi/rate/priority", test_priority);
+    qtest_add_func("opi/rate/shares", test_shares);
+    qtest_add_func("opi/rate/tree", test_tree);
+    qtest_add_func("opi/rate/queues", test_queues);
+    qtest_add_func("opi/rate/subfunction", test_subfunction);
+    qtest_add_func("opi/rate/ends", test_ends);
+    qtest_add_func("opi/rate/forgotten", test_forgotten);
+    qtest_add_func("opi/rate/turns", test_turns);
+    return g_test_run();
+}
