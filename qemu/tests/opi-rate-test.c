@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qtests of how fast host functions may send: rates, and turns among functions.
- * The card's time stands still but for the steps that a test makes, so figures
- * are those of the card and not of the machine.  The DPU's QEMU is played by
- * the test.
+ * qtests of how fast host functions may send: rates, limits of what goes to the
+ * DPU, turns among functions.  The card's time stands still but for the steps
+ * that a test makes, so figures are those of the card and not of the machine.
+ * The DPU's QEMU is played by the test.
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
@@ -15,7 +15,7 @@
 #define MBYTE           1000000ULL
 #define MS              1000000LL
 
-static uint8_t got[2048];
+static uint8_t frame[2048], got[2048];
 
 /* ---- What the tests share ---------------------------------------------- */
 
@@ -109,6 +109,23 @@ static void node(Rig *r, uint32_t id, uint64_t max, uint64_t share,
     g_assert(st == OPI_ST_OK || st == OPI_ST_EEXIST);
     g_assert_cmpint(rate_set(r->dpu, OPI_RATE_NODE, id, max, share, priority,
                              weight, parent), ==, OPI_ST_OK);
+}
+
+static uint16_t police(Side *s, uint32_t port, uint8_t kind, uint8_t unit,
+                       uint64_t rate, uint32_t burst)
+{
+    struct opi_cmd cmd = {
+        .opcode = cpu_to_le16(OPI_CMD_PORT_SET_POLICE),
+        .target = cpu_to_le32(port),
+        .u.police = {
+            .kind = kind,
+            .unit = unit,
+            .rate = cpu_to_le64(rate),
+            .burst = cpu_to_le32(burst),
+        },
+    };
+
+    return le16_to_cpu(cmd_run(s, cmd).status);
 }
 
 /* Somebody who always has frames to send, all alike. */
@@ -321,6 +338,8 @@ static void test_no_caps(void)
                     OPI_ST_EOPNOTSUPP);
     g_assert_cmpint(rate_set(b->dpu, OPI_RATE_LEAF, PF_PORT, 0, 0, 0, 1, 0), ==,
                     OPI_ST_EOPNOTSUPP);
+    g_assert_cmpint(police(b->dpu, PF_PORT, OPI_POLICE_PORT, OPI_POLICE_FRAMES,
+                           0, 0), ==, OPI_ST_EOPNOTSUPP);
     bed_free(b);
 }
 
@@ -709,6 +728,8 @@ static void test_forgotten(void)
     run(r, src, 2, 100);
     g_assert_cmpint(src[0].frames, <, 3);
     g_assert_cmpint(src[1].frames, <, 3);
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_SLOW, OPI_POLICE_FRAMES,
+                           1, 1), ==, OPI_ST_OK);
 
     /* A host function's reset changes nothing about its rates. */
     side_start(r->fn[1]);
@@ -725,6 +746,14 @@ static void test_forgotten(void)
     g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_CREATE, 1), ==, OPI_ST_OK);
     g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_CREATE, 2), ==, OPI_ST_OK);
     g_assert_cmpint(cmd_status(r->dpu, OPI_CMD_RATE_DESTROY, 1), ==, OPI_ST_OK);
+    /* The limit is gone too. */
+    g_assert_cmpint(port_state(r->dpu, PF_PORT, true), ==, OPI_ST_OK);
+    g_assert_cmpint(boot_set(r->dpu, OPI_OS_BOOTED, OPI_BOOT_TIME_KEEP), ==,
+                    OPI_ST_OK);
+    source_feed(&src[0]);
+    qp_wait_sent(r->fn[0], 0);
+    g_assert_cmpint(le64_to_cpu(port_stats(r->dpu, PF_PORT).rx_policed), ==, 0);
+
     /* Nor does anybody wait for a DPU that has gone. */
     leaf(r, 0, 1, 0, 0, 1, 0);
     source_feed(&src[0]);
@@ -837,6 +866,180 @@ static void test_turns(void)
     rig_free(r);
 }
 
+/* ---- Limits of what goes to the DPU ------------------------------------ */
+
+static void test_police_rules(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    struct opi_cmd cmd = {
+        .opcode = cpu_to_le16(OPI_CMD_PORT_SET_POLICE),
+        .target = cpu_to_le32(PF_PORT),
+        .u.police = { .kind = 1, .unit = 1, .rsvd0 = { 1 } },
+    };
+
+    g_assert_cmphex(reg_read(r->dpu, OPI_REG_CAPS_LO) & OPI_CAP_POLICE, !=, 0);
+    g_assert_cmpint(police(r->dpu, 5, 1, 1, 1, 1), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(police(r->dpu, UINT32_MAX, 1, 1, 1, 1), ==, OPI_ST_ENOENT);
+    g_assert_cmpint(police(r->dpu, PF_PORT, 0, 1, 1, 1), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(police(r->dpu, PF_PORT, 3, 1, 1, 1), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(police(r->dpu, PF_PORT, 1, 0, 1, 1), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(police(r->dpu, PF_PORT, 1, 3, 1, 1), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(police(r->dpu, PF_PORT, 1, 1, 0, 1), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(police(r->dpu, PF_PORT, 1, 1, 1, 0), ==, OPI_ST_EINVAL);
+    g_assert_cmpint(le16_to_cpu(cmd_run(r->dpu, cmd).status), ==,
+                    OPI_ST_EINVAL);
+    g_assert_cmpint(police(r->dpu, PF_PORT, 2, 2, UINT64_MAX, UINT32_MAX), ==,
+                    OPI_ST_OK);
+    g_assert_cmpint(police(r->dpu, PF_PORT, 2, 2, 0, 0), ==, OPI_ST_OK);
+    g_assert_cmpint(police(r->dpu, 0, 1, 1, 1, 1), ==, OPI_ST_OK);
+    rig_free(r);
+}
+
+/* Send @n frames, and say how many of them came. */
+static unsigned passed(Rig *r, unsigned i, uint32_t len, unsigned n)
+{
+    struct opi_port_stats was = port_stats(r->dpu, port_of(i)), is;
+    uint64_t came, lost;
+
+    memset(frame, 0, sizeof(frame));
+    while (n--) {
+        qp_send(r->fn[i], 0, 0, frame, len, 1);
+    }
+    qp_wait_sent(r->fn[i], 0);
+    is = port_stats(r->dpu, port_of(i));
+    came = le64_to_cpu(is.rx_frames) - le64_to_cpu(was.rx_frames);
+    lost = le64_to_cpu(is.rx_policed) - le64_to_cpu(was.rx_policed);
+    g_assert_cmpint(le64_to_cpu(is.rx_no_buffer), ==, 0);
+    g_assert_cmpint(le64_to_cpu(is.rx_frames) + le64_to_cpu(is.rx_policed), ==,
+                    le64_to_cpu(port_stats(r->fn[i], port_of(i)).tx_frames));
+    g_assert_cmpint(le64_to_cpu(port_stats(r->fn[i], port_of(i)).rx_policed),
+                    ==, 0);
+    g_test_message("%u came, %u lost", (unsigned)came, (unsigned)lost);
+    while (qp_recv(r->dpu, 0, got, sizeof(got), NULL, 0)) {
+        continue;
+    }
+    return came;
+}
+
+static void test_police(void)
+{
+    Rig *r = rig_new(1, 0, NULL);
+
+    /* Frames: what was saved up, then as they come in. */
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_SLOW, OPI_POLICE_FRAMES,
+                           100, 10), ==, OPI_ST_OK);
+    g_assert_cmpint(passed(r, 0, 60, 30), ==, 10);
+    g_assert_cmpint(passed(r, 1, 60, 30), ==, 30);
+    qtest_clock_step(r->b->hostq, 50 * MS);
+    g_assert_cmpint(passed(r, 0, 1000, 30), ==, 5);
+    qtest_clock_step(r->b->hostq, 10000 * MS);
+    g_assert_cmpint(passed(r, 0, 60, 30), ==, 10);
+
+    /* The other kind as well. */
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_PORT, OPI_POLICE_FRAMES,
+                           1, 3), ==, OPI_ST_OK);
+    qtest_clock_step(r->b->hostq, 10000 * MS);
+    g_assert_cmpint(passed(r, 0, 60, 30), ==, 3);
+    /* What that one stopped has not been counted by this one. */
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_PORT, OPI_POLICE_FRAMES,
+                           0, 0), ==, OPI_ST_OK);
+    g_assert_cmpint(passed(r, 0, 60, 30), ==, 7);
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_SLOW, OPI_POLICE_FRAMES,
+                           0, 0), ==, OPI_ST_OK);
+    g_assert_cmpint(passed(r, 0, 60, 30), ==, 30);
+
+    /* Bytes: the last one into the red, which has to be earned first. */
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_SLOW, OPI_POLICE_BYTES,
+                           1000, 2500), ==, OPI_ST_OK);
+    g_assert_cmpint(passed(r, 0, 1000, 10), ==, 3);
+    qtest_clock_step(r->b->hostq, 499 * MS);
+    g_assert_cmpint(passed(r, 0, 1000, 1), ==, 0);
+    qtest_clock_step(r->b->hostq, 2 * MS);
+    g_assert_cmpint(passed(r, 0, 1000, 10), ==, 1);
+    rig_free(r);
+}
+
+/* What is not wanted is not looked at by the limit either. */
+static void test_police_order(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_SLOW, OPI_POLICE_FRAMES,
+                           1, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(r->dpu, PF_PORT, false), ==, OPI_ST_OK);
+    qp_send(r->fn[0], 0, 0, frame, 60, 1);
+    qp_wait_sent(r->fn[0], 0);
+    g_assert_cmpint(le64_to_cpu(port_stats(r->fn[0], PF_PORT).tx_down), ==, 1);
+    g_assert_cmpint(port_state(r->dpu, PF_PORT, true), ==, OPI_ST_OK);
+    g_assert_cmpint(passed(r, 0, 60, 5), ==, 1);
+    rig_free(r);
+}
+
+/* The wire goes on while the host's VM is off, and so does its limit. */
+static void test_police_wire(void)
+{
+    Rig *r = rig_new(0, BED_WIRE, NULL);
+    unsigned i, n, came = 0;
+
+    g_assert_cmpint(police(r->dpu, 0, OPI_POLICE_PORT, OPI_POLICE_FRAMES, 100,
+                           10), ==, OPI_ST_OK);
+    guest_power_off(r->b->hostq);
+    memset(frame, 0, sizeof(frame));
+    for (i = 0; i < 2; i++) {
+        struct opi_port_stats st;
+
+        for (n = 0; n < 20; n++) {
+            g_assert_cmpint(send(r->b->wire, frame, 60, 0), ==, 60);
+        }
+        do {
+            st = port_stats(r->dpu, 0);
+        } while (le64_to_cpu(st.rx_frames) + le64_to_cpu(st.rx_policed) <
+                 20 * (i + 1));
+        came = le64_to_cpu(st.rx_frames);
+        g_assert_cmpint(came, ==, i ? 15 : 10);
+        qtest_clock_step(r->b->hostq, 50 * MS);
+    }
+    rig_free(r);
+}
+
+/* A limit that the card has of its own accord. */
+static void test_police_default(void)
+{
+    Rig *r = rig_new(1, 0, "slow-police=200");
+
+    g_assert_cmpint(passed(r, 0, 60, 30), ==, 20);
+    g_assert_cmpint(passed(r, 1, 60, 30), ==, 20);
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_SLOW, OPI_POLICE_FRAMES,
+                           0, 0), ==, OPI_ST_OK);
+    g_assert_cmpint(passed(r, 0, 60, 30), ==, 30);
+    rig_free(r);
+}
+
+/*
+ * A flood to the DPU that finds its buffers used up would take them from
+ * everybody; limited, it leaves some.
+ */
+static void test_flood(void)
+{
+    Rig *r = rig_new(1, 0, NULL);
+    struct opi_port_stats st;
+    Source src;
+    unsigned i;
+
+    g_assert_cmpint(police(r->dpu, PF_PORT, OPI_POLICE_SLOW, OPI_POLICE_FRAMES,
+                           1000, 100), ==, OPI_ST_OK);
+    source_fill(&src, r->fn[0], 0, 60, NULL);
+    for (i = 0; i < 3; i++) {
+        source_feed(&src);
+        qp_wait_sent(r->fn[0], 0);
+    }
+    g_assert_cmpint(passed(r, 1, 60, 100), ==, 100);
+    st = port_stats(r->dpu, PF_PORT);
+    g_assert_cmpint(le64_to_cpu(st.rx_frames), ==, 100);
+    g_assert_cmpint(le64_to_cpu(st.rx_policed), ==, 3 * 256 - 100);
+    rig_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -855,5 +1058,11 @@ int main(int argc, char **argv)
     qtest_add_func("opi/rate/ends", test_ends);
     qtest_add_func("opi/rate/forgotten", test_forgotten);
     qtest_add_func("opi/rate/turns", test_turns);
+    qtest_add_func("opi/police/rules", test_police_rules);
+    qtest_add_func("opi/police/limits", test_police);
+    qtest_add_func("opi/police/order", test_police_order);
+    qtest_add_func("opi/police/wire", test_police_wire);
+    qtest_add_func("opi/police/default", test_police_default);
+    qtest_add_func("opi/police/flood", test_flood);
     return g_test_run();
 }

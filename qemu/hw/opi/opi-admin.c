@@ -130,6 +130,8 @@ static uint64_t opi_admin_cap(uint16_t opcode)
     case OPI_CMD_FUNC_CREATE:
     case OPI_CMD_FUNC_ATTACH:
         return OPI_CAP_SF;
+    case OPI_CMD_PORT_SET_POLICE:
+        return OPI_CAP_POLICE;
     case OPI_CMD_RATE_CREATE:
     case OPI_CMD_RATE_DESTROY:
     case OPI_CMD_RATE_SET:
@@ -585,6 +587,8 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
         return opi_cmd_port_set_mac(fn, p, cmd);
     case OPI_CMD_PORT_SET_RX:
         return opi_cmd_port_set_rx(fn, p, cmd);
+    case OPI_CMD_PORT_SET_POLICE:
+        return opi_police_set(p, cmd);
     default:
         /* In the table, but this card does not do it. */
         return OPI_ST_EOPNOTSUPP;

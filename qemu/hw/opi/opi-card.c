@@ -568,6 +568,8 @@ static const Property opi_card_props[] = {
     DEFINE_PROP_UINT32("time-scale", OpiCard, time_scale, 1),
     DEFINE_PROP_UINT32("max-qps", OpiCard, max_qps, 16),
     DEFINE_PROP_UINT32("max-sfs", OpiCard, max_sfs, OPI_SFS),
+    /* Limit of each function's slow path at first, frames a second. */
+    DEFINE_PROP_UINT32("slow-police", OpiCard, slow_police, 0),
     /* Fewer than the card has: what drivers do without is tested so. */
     DEFINE_PROP_UINT64("caps", OpiCard, caps, OPI_CAPS),
 };

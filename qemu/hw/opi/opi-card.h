@@ -47,7 +47,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_CAPS                                                \
     (OPI_CAP_SRIOV | OPI_CAP_SF |                               \
      OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO | OPI_CAP_VLAN | \
-     OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE | OPI_CAP_RATE)
+     OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE | OPI_CAP_RATE | \
+     OPI_CAP_POLICE)
 /* Those that mean something to the owner of functions only. */
 #define OPI_CAPS_DPU            (OPI_CAP_RATE | OPI_CAP_POLICE)
 /* Longer times of cq_usecs than this are taken as this. */
@@ -301,6 +302,12 @@ struct OpiRate {
     QTAILQ_ENTRY(OpiRate) parked_entry;
 };
 
+/* One limit of PORT_SET_POLICE. */
+typedef struct OpiPolice {
+    uint8_t unit;                       /* OPI_POLICE_BYTES, FRAMES */
+    OpiBucket bucket;
+} OpiPolice;
+
 struct OpiPort {
     uint32_t id;
     uint8_t type;
@@ -312,6 +319,8 @@ struct OpiPort {
     OpiPortEnd func;
     OpiPortEnd rep;
     OpiRate rate;                       /* of what the function sends */
+    /* By kind, from OPI_POLICE_PORT on; of what goes to the DPU. */
+    OpiPolice police[OPI_POLICE_SLOW];
     /* Lowest-numbered running queue pair of the function; NULL: none runs. */
     OpiQp *receiver;
 };
@@ -378,6 +387,7 @@ struct OpiCard {
     uint32_t time_scale;
     uint32_t max_qps;
     uint32_t max_sfs;
+    uint32_t slow_police;
     uint64_t caps;
 
     uint8_t mode;
@@ -612,7 +622,7 @@ void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len);
 /* opi-rate.c: who sends next, and how fast */
 void opi_rate_init(OpiCard *c);
 void opi_rate_finalize(OpiCard *c);
-/* No rates that the DPU has set. */
+/* No rates and limits that the DPU has set. */
 void opi_rate_reset(OpiCard *c);
 void opi_rate_init_leaf(OpiCard *c, OpiRate *leaf, uint32_t port);
 /* It is gone; no queue pair sends as it. */
@@ -620,6 +630,11 @@ void opi_rate_finish_leaf(OpiCard *c, OpiRate *leaf);
 uint16_t opi_rate_create(OpiCard *c, uint32_t id);
 uint16_t opi_rate_destroy(OpiCard *c, uint32_t id);
 uint16_t opi_rate_set(OpiCard *c, uint32_t target, const struct opi_cmd *cmd);
+/* As nothing but the card's settings limits it. */
+void opi_police_reset(OpiCard *c, OpiPort *p);
+uint16_t opi_police_set(OpiPort *p, const struct opi_cmd *cmd);
+/* The frame, which goes to the DPU, is within the limits; it is counted. */
+bool opi_police_passes(OpiPort *p, const OpiFrame *f);
 /* The queue pair has something to send, or has not any more. */
 void opi_rate_kick(OpiQp *qp);
 void opi_rate_unkick(OpiQp *qp);

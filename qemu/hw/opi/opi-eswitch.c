@@ -42,6 +42,7 @@ OpiPort *opi_port_new(OpiCard *c, uint32_t id, OpiFunc *owner)
     p->func.rx.flags = owner && owner->trust ? OPI_RX_F_PROMISC : 0;
     p->rep.rx.flags = OPI_RX_F_PROMISC;
     opi_rate_init_leaf(c, &p->rate, id);
+    opi_police_reset(c, p);
     c->port[id] = p;
     return p;
 }
@@ -231,6 +232,10 @@ OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
         OpiToWire to = { .card = c, .end = end };
 
         ret = opi_eswitch_hand(f, 0, first, budget, opi_eswitch_to_wire, &to);
+    } else if (fn->role != OPI_ROLE_DPU && !*first &&
+               !opi_police_passes(p, f)) {
+        p->rep.rx_policed++;
+        ret = OPI_SEND_DONE;
     } else {
         ret = opi_eswitch_to_fn(fn->role == OPI_ROLE_DPU ? p->owner->fn
                                                          : &c->dpu,
@@ -277,5 +282,9 @@ void opi_eswitch_from_uplink(OpiCard *c, const uint8_t *buf, size_t len)
     f.len = len;
     f.npieces = 1;
     f.piece[0] = (OpiPiece) { .data = buf, .len = len };
+    if (!opi_police_passes(p, &f)) {
+        p->rep.rx_policed++;
+        return;
+    }
     opi_eswitch_to_fn(&c->dpu, p, &f, &first, &budget);
 }

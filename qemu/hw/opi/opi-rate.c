@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * OPI card: whose queue pairs are served next, and how fast: turns among the
- * functions, rates of leaves and nodes.  What a frame may be and where it goes
- * is in opi-eswitch.c, the rings are in opi-qp.c.
+ * functions, rates of leaves and nodes; limits of what goes to the DPU.  What a
+ * frame may be and where it goes is in opi-eswitch.c, the rings in opi-qp.c.
  *
  * Everything that sends is a leaf of a tree: each port of a host function, and
  * the DPU's function.  A leaf or node is listed by what it is below while it
@@ -534,6 +534,70 @@ void opi_rate_serve(OpiCard *c, int64_t *descs, int64_t *bytes)
     }
 }
 
+/* ---- Policing ---------------------------------------------------------- */
+
+static OpiPolice *opi_police(OpiPort *p, uint8_t kind)
+{
+    return &p->police[kind - OPI_POLICE_PORT];
+}
+
+static void opi_police_limit(OpiPort *p, uint8_t kind, uint8_t unit,
+                             uint64_t rate, uint32_t burst)
+{
+    OpiPolice *police = opi_police(p, kind);
+
+    trace_opi_police_set(p->id, kind, unit, rate, burst);
+    police->unit = unit;
+    opi_bucket_set(&police->bucket, rate, burst);
+}
+
+void opi_police_reset(OpiCard *c, OpiPort *p)
+{
+    uint32_t slow = p->type == OPI_PORT_UPLINK ? 0 : c->slow_police;
+
+    opi_police_limit(p, OPI_POLICE_PORT, OPI_POLICE_FRAMES, 0, 0);
+    opi_police_limit(p, OPI_POLICE_SLOW, OPI_POLICE_FRAMES, slow,
+                     DIV_ROUND_UP(slow, 10));
+}
+
+uint16_t opi_police_set(OpiPort *p, const struct opi_cmd *cmd)
+{
+    uint64_t rate = le64_to_cpu(cmd->u.police.rate);
+    uint32_t burst = le32_to_cpu(cmd->u.police.burst);
+    uint8_t kind = cmd->u.police.kind, unit = cmd->u.police.unit;
+
+    if ((kind != OPI_POLICE_PORT && kind != OPI_POLICE_SLOW) ||
+        (unit != OPI_POLICE_BYTES && unit != OPI_POLICE_FRAMES) ||
+        !rate != !burst) {
+        return OPI_ST_EINVAL;
+    }
+    opi_police_limit(p, kind, unit, rate, burst);
+    return OPI_ST_OK;
+}
+
+bool opi_police_passes(OpiPort *p, const OpiFrame *f)
+{
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(p->police); i++) {
+        OpiPolice *police = &p->police[i];
+        uint32_t segments;
+        uint64_t bytes;
+
+        if (!police->bucket.rate) {
+            continue;
+        }
+        if (opi_bucket_level(&police->bucket, opi_rate_now()) <= 0) {
+            trace_opi_policed(p->id, f->len);
+            return false;
+        }
+        bytes = opi_frame_on_wire(f, &segments);
+        police->bucket.level -= police->unit == OPI_POLICE_BYTES ? bytes
+                                                                 : segments;
+    }
+    return true;
+}
+
 /* ---- The card ---------------------------------------------------------- */
 
 void opi_rate_init(OpiCard *c)
@@ -554,6 +618,7 @@ void opi_rate_reset(OpiCard *c)
 
         if (p) {
             opi_rate_clear(c, &p->rate);
+            opi_police_reset(c, p);
         }
     }
     /* No leaves are below them now; nodes may be. */
