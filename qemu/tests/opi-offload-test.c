@@ -1072,6 +1072,7 @@ static void send_to(Side *from, Side *to, const uint8_t *dst, int vid,
                     bool in_meta, bool passes)
 {
     struct opi_port_stats before = port_stats(to, 1), after;
+    struct opi_port_info pi = port_info(from, 1);
     struct opi_txd m = {
         .port = cpu_to_le32(from->role == OPI_ROLE_DPU ? 1 : 0),
     };
@@ -1080,6 +1081,7 @@ static void send_to(Side *from, Side *to, const uint8_t *dst, int vid,
 
     frame_fill(frame, len, dst[5]);
     memcpy(frame, dst, 6);
+    memcpy(frame + 6, pi.mac, 6);
     stw_be_p(frame + 12, 0x88b5);
     if (vid >= 0 && in_meta) {
         m.flags = cpu_to_le16(OPI_TXD_F_VLAN);

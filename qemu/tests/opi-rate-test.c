@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qtests of how fast host functions may send: rates, limits of what goes to the
- * DPU, turns among functions.  The card's time stands still but for the steps
- * that a test makes, so figures are those of the card and not of the machine.
- * The DPU's QEMU is played by the test.
+ * qtests of what host functions may send and how fast: rates, limits of what
+ * goes to the DPU, turns among functions, source addresses and port VLANs.  The
+ * card's time stands still but for the steps that a test makes, so figures are
+ * those of the card and not of the machine.  The DPU's QEMU is played by the
+ * test.
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
@@ -866,6 +867,347 @@ static void test_turns(void)
     rig_free(r);
 }
 
+/* ---- Addresses and VLANs ------------------------------------------------ */
+
+static const uint8_t other_mac[] = { 0x02, 0xaa, 0xbb, 0xcc, 0xdd, 0x01 };
+
+static uint32_t func_of(Rig *r, unsigned i)
+{
+    return le32_to_cpu(port_info(r->dpu, port_of(i)).func_id);
+}
+
+static void set_trust(Rig *r, unsigned i, bool trust)
+{
+    struct opi_cmd cmd = { 0 };
+
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_TRUST);
+    cmd.u.func.flags = cpu_to_le16(trust ? OPI_FUNC_F_TRUST : 0);
+    g_assert_cmpint(func_set(r->dpu, func_of(r, i), cmd), ==, OPI_ST_OK);
+}
+
+static void set_vlan(Rig *r, unsigned i, uint16_t vlan)
+{
+    struct opi_cmd cmd = { 0 };
+
+    cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_VLAN);
+    cmd.u.func.vlan = cpu_to_le16(vlan);
+    g_assert_cmpint(func_set(r->dpu, func_of(r, i), cmd), ==, OPI_ST_OK);
+}
+
+/* A frame of @len bytes; @tags: as bytes, outer first. */
+static void build(const uint8_t *dst, const uint8_t *src, unsigned tags,
+                  const uint32_t *tag, size_t len)
+{
+    unsigned i;
+
+    frame_fill(frame, len, len);
+    memcpy(frame, dst, 6);
+    memcpy(frame + 6, src, 6);
+    for (i = 0; i < tags; i++) {
+        stl_be_p(frame + 12 + 4 * i, tag[i]);
+    }
+    stw_be_p(frame + 12 + 4 * i, 0x88b5);
+}
+
+/* What has become of a frame since: by the counters of both ends. */
+typedef struct Fate {
+    uint64_t taken, bad, down, spoofed, vlan;
+    uint64_t came, filtered;
+} Fate;
+
+static Fate fate(Side *from, Side *to, uint32_t port)
+{
+    struct opi_port_stats tx = port_stats(from, port), rx;
+
+    rx = port_stats(to, port);
+    return (Fate) {
+        .taken = le64_to_cpu(tx.tx_frames),
+        .bad = le64_to_cpu(tx.tx_bad),
+        .down = le64_to_cpu(tx.tx_down),
+        .spoofed = le64_to_cpu(tx.tx_spoofed),
+        .vlan = le64_to_cpu(tx.tx_vlan),
+        .came = le64_to_cpu(rx.rx_frames),
+        .filtered = le64_to_cpu(rx.rx_filtered),
+    };
+}
+
+enum { TAKEN, BAD, DOWN, SPOOFED, VLAN, FILTERED };
+
+/* Send what build() has built; it must come to that, and to that only. */
+static void sends(Side *from, Side *to, uint32_t port, size_t len,
+                  const struct opi_txd *meta, unsigned what)
+{
+    Fate was = fate(from, to, port), is;
+    struct opi_txd d = meta ? *meta : (struct opi_txd) { 0 };
+
+    d.port = cpu_to_le32(from->role == OPI_ROLE_DPU ? port : 0);
+    qp_send_meta(from, 0, &d, frame, len, 1 + len % 3);
+    qp_wait_sent(from, 0);
+    is = fate(from, to, port);
+    g_assert_cmpint(is.taken - was.taken, ==, what == TAKEN ||
+                    what == FILTERED);
+    g_assert_cmpint(is.came - was.came, ==, what == TAKEN);
+    g_assert_cmpint(is.filtered - was.filtered, ==, what == FILTERED);
+    g_assert_cmpint(is.bad - was.bad, ==, what == BAD);
+    g_assert_cmpint(is.down - was.down, ==, what == DOWN);
+    g_assert_cmpint(is.spoofed - was.spoofed, ==, what == SPOOFED);
+    g_assert_cmpint(is.vlan - was.vlan, ==, what == VLAN);
+}
+
+/* The next frame is as build() has built it, with metadata and tag so. */
+static void comes(Side *to, size_t len, struct opi_cqe *cqe)
+{
+    static uint8_t rx[2048];
+
+    g_assert_cmpint(qp_recv_meta(to, 0, rx, sizeof(rx), cqe, 20000), ==, len);
+    g_assert_cmpint(memcmp(rx, frame, len), ==, 0);
+}
+
+static void test_spoof(void)
+{
+    Rig *r = rig_new(1, 0, "trust=off");
+    struct opi_port_info pf, vf;
+    struct opi_cmd cmd = { .opcode = cpu_to_le16(OPI_CMD_PORT_SET_MAC) };
+    struct opi_txd tag = {
+        .flags = cpu_to_le16(OPI_TXD_F_VLAN),
+        .vlan_tci = cpu_to_le16(5),
+    };
+    struct opi_cqe cqe;
+    unsigned i;
+
+    pf = port_info(r->dpu, PF_PORT);
+    vf = port_info(r->dpu, VF_PORT(0));
+    for (i = 0; i < 2; i++) {
+        const uint8_t *own = i ? vf.mac : pf.mac;
+        const uint8_t *other = i ? pf.mac : vf.mac;
+        uint32_t port = port_of(i);
+        Side *s = r->fn[i];
+
+        build(other_mac, own, 0, NULL, 100);
+        sends(s, r->dpu, port, 100, NULL, TAKEN);
+        comes(r->dpu, 100, &cqe);
+        sends(s, r->dpu, port, 100, &tag, TAKEN);
+        g_assert_cmpint(qp_recv(r->dpu, 0, got, sizeof(got), NULL, 20000), ==,
+                        104);
+        sends(s, r->dpu, port, 14, NULL, TAKEN);
+        /* Another function's is somebody else's, as is a multicast one. */
+        build(other_mac, other, 0, NULL, 100);
+        sends(s, r->dpu, port, 100, NULL, SPOOFED);
+        sends(s, r->dpu, port, 1400, &tag, SPOOFED);
+        build(own, other_mac, 0, NULL, 100);
+        sends(s, r->dpu, port, 100, NULL, SPOOFED);
+        build(other_mac, own, 0, NULL, 100);
+        frame[6] ^= 1;
+        sends(s, r->dpu, port, 100, NULL, SPOOFED);
+        /* Malformed comes first, down later. */
+        sends(s, r->dpu, port, 13, NULL, BAD);
+        g_assert_cmpint(port_state(r->dpu, port, false), ==, OPI_ST_OK);
+        sends(s, r->dpu, port, 100, NULL, SPOOFED);
+        frame[6] ^= 1;
+        sends(s, r->dpu, port, 100, NULL, DOWN);
+        g_assert_cmpint(port_state(r->dpu, port, true), ==, OPI_ST_OK);
+
+        /* With TRUST any; without it again, none. */
+        build(own, other_mac, 0, NULL, 100);
+        set_trust(r, i, true);
+        sends(s, r->dpu, port, 100, NULL, TAKEN);
+        set_trust(r, i, false);
+        sends(s, r->dpu, port, 100, NULL, SPOOFED);
+
+        /* The address that the DPU has given it counts, by then. */
+        cmd.target = cpu_to_le32(port);
+        memcpy(cmd.u.mac.mac, other_mac, 6);
+        g_assert_cmpint(le16_to_cpu(cmd_run(r->dpu, cmd).status), ==,
+                        OPI_ST_OK);
+        sends(s, r->dpu, port, 100, NULL, TAKEN);
+        build(other_mac, own, 0, NULL, 100);
+        sends(s, r->dpu, port, 100, NULL, SPOOFED);
+        g_assert_cmpint(le64_to_cpu(port_stats(r->dpu, port).tx_spoofed), ==,
+                        0);
+        /* The DPU may send as anybody. */
+        build(own, other, 0, NULL, 100);
+        set_trust(r, i, true);
+        sends(r->dpu, s, port, 100, NULL, FILTERED);
+        build(other_mac, other, 0, NULL, 100);
+        sends(r->dpu, s, port, 100, NULL, TAKEN);
+        while (qp_recv(r->dpu, 0, got, sizeof(got), NULL, 0)) {
+            continue;
+        }
+    }
+    rig_free(r);
+}
+
+static void test_vlan_send(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    static const uint32_t tags[] = { 0x81000123, 0x88a80123, 0x81000000 };
+    struct opi_rx_config cfg = {
+        .flags = cpu_to_le32(OPI_RX_F_PROMISC | OPI_RX_F_VLAN_STRIP),
+    };
+    struct opi_txd meta = {
+        .flags = cpu_to_le16(OPI_TXD_F_VLAN),
+        .vlan_tci = cpu_to_le16(0x2123),
+    };
+    uint8_t own[6];
+    struct opi_cqe cqe;
+    unsigned i;
+
+    memcpy(own, port_info(r->dpu, PF_PORT).mac, 6);
+    set_vlan(r, 0, 0x123);
+    /* A tag of its own is none of its business, not even the same one. */
+    for (i = 0; i < ARRAY_SIZE(tags); i++) {
+        build(other_mac, own, 1, &tags[i], 100);
+        sends(r->fn[0], r->dpu, PF_PORT, 100, NULL, VLAN);
+    }
+    build(other_mac, own, 0, NULL, 100);
+    sends(r->fn[0], r->dpu, PF_PORT, 100, &meta, VLAN);
+    /* It comes before the address, which does not matter to a tag. */
+    set_trust(r, 0, false);
+    build(own, other_mac, 1, &tags[0], 100);
+    sends(r->fn[0], r->dpu, PF_PORT, 100, NULL, VLAN);
+    build(own, other_mac, 0, NULL, 100);
+    sends(r->fn[0], r->dpu, PF_PORT, 100, NULL, SPOOFED);
+    set_trust(r, 0, true);
+
+    /* The card's tag, with priority 0: in the bytes, or as metadata. */
+    for (i = 60; i < 1400; i += 67) {
+        uint32_t tag = 0x81000123;
+
+        build(other_mac, own, 0, NULL, i);
+        sends(r->fn[0], r->dpu, PF_PORT, i, NULL, TAKEN);
+        memmove(frame + 16, frame + 12, i - 12);
+        stl_be_p(frame + 12, tag);
+        comes(r->dpu, i + 4, &cqe);
+        g_assert_cmphex(le16_to_cpu(cqe.flags) & OPI_CQE_F_VLAN, ==, 0);
+    }
+    g_assert_cmpint(cmd_take(r->dpu, OPI_CMD_PORT_SET_RX, PF_PORT, &cfg,
+                             sizeof(cfg)), ==, OPI_ST_OK);
+    build(other_mac, own, 0, NULL, 100);
+    sends(r->fn[0], r->dpu, PF_PORT, 100, NULL, TAKEN);
+    comes(r->dpu, 100, &cqe);
+    g_assert_cmphex(le16_to_cpu(cqe.flags) & OPI_CQE_F_VLAN, !=, 0);
+    g_assert_cmphex(le16_to_cpu(cqe.vlan_tci), ==, 0x123);
+
+    /* Without a port VLAN a tag is as any other bytes. */
+    set_vlan(r, 0, 0);
+    sends(r->fn[0], r->dpu, PF_PORT, 100, &meta, TAKEN);
+    comes(r->dpu, 100, &cqe);
+    g_assert_cmphex(le16_to_cpu(cqe.vlan_tci), ==, 0x2123);
+    rig_free(r);
+}
+
+static void test_vlan_receive(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    static const uint32_t good[] = { 0x8100e123, 0x81000777 };
+    static const uint32_t bad[] = { 0x81000124, 0x88a80123, 0x81000000 };
+    struct opi_rx_config cfg = {
+        .flags = cpu_to_le32(OPI_RX_F_VLAN_FILTER),
+    };
+    struct opi_rss_config rss = {
+        .hash_types = cpu_to_le32(OPI_HASH_IPV4),
+        .table_size = cpu_to_le16(2),
+    };
+    struct opi_txd meta = {
+        .flags = cpu_to_le16(OPI_TXD_F_VLAN),
+        .vlan_tci = cpu_to_le16(0x5123),
+    };
+    struct opi_txd sum = {
+        .flags = cpu_to_le16(OPI_TXD_F_CSUM),
+        .csum_start = cpu_to_le16(12),
+        .csum_offset = cpu_to_le16(50),
+    };
+    Side *s = r->fn[0];
+    uint8_t own[6];
+    struct opi_cqe cqe;
+    unsigned i, pass;
+    uint32_t total;
+
+    memcpy(own, port_info(r->dpu, PF_PORT).mac, 6);
+    set_vlan(r, 0, 0x123);
+    /* The second time the spreading looks further into the frame. */
+    for (pass = 0; pass < 2; pass++) {
+        for (i = 0; i < ARRAY_SIZE(bad); i++) {
+            build(own, other_mac, 1, &bad[i], 200);
+            sends(r->dpu, s, PF_PORT, 200, NULL, FILTERED);
+        }
+        build(own, other_mac, 0, NULL, 200);
+        sends(r->dpu, s, PF_PORT, 200, NULL, FILTERED);
+        sends(r->dpu, s, PF_PORT, 17, NULL, FILTERED);
+        meta.vlan_tci = cpu_to_le16(0x124);
+        sends(r->dpu, s, PF_PORT, 200, &meta, FILTERED);
+        meta.vlan_tci = cpu_to_le16(0x5123);
+        sends(r->dpu, s, PF_PORT, 200, &meta, TAKEN);
+        comes(s, 200, &cqe);
+        g_assert_cmphex(le16_to_cpu(cqe.flags) & OPI_CQE_F_VLAN, ==, 0);
+        for (i = 60; i < 1400; i += 67) {
+            build(own, other_mac, 1, good, i);
+            sends(r->dpu, s, PF_PORT, i, NULL, TAKEN);
+            memmove(frame + 12, frame + 16, i - 16);
+            comes(s, i - 4, &cqe);
+        }
+        /* Only the outer one. */
+        build(own, other_mac, 2, good, 300);
+        sends(r->dpu, s, PF_PORT, 300, NULL, TAKEN);
+        memmove(frame + 12, frame + 16, 284);
+        comes(s, 296, &cqe);
+        g_assert_cmpint(cmd_take(s, OPI_CMD_RSS_SET, 0, &rss, sizeof(rss)), ==,
+                        OPI_ST_OK);
+    }
+    /* A sum that goes over the tag is filled in before the tag is gone. */
+    build(own, other_mac, 1, good, 200);
+    sends(r->dpu, s, PF_PORT, 200, &sum, TAKEN);
+    g_assert_cmpint(qp_recv_meta(s, 0, got, sizeof(got), &cqe, 20000), ==, 196);
+    g_assert_cmphex(le16_to_cpu(cqe.flags) & OPI_CQE_F_CSUM_PARTIAL, ==, 0);
+    for (i = 12, total = 0; i < 200; i += 2) {
+        total += lduw_be_p(frame + i);
+        total = (total & 0xffff) + (total >> 16);
+    }
+    g_assert_cmphex(lduw_be_p(got + 58), ==, (uint16_t)~total);
+    /* The filter sees the frame without it. */
+    g_assert_cmpint(cmd_take(s, OPI_CMD_PORT_SET_RX, PF_PORT, &cfg,
+                             sizeof(cfg)), ==, OPI_ST_OK);
+    build(own, other_mac, 1, good, 200);
+    sends(r->dpu, s, PF_PORT, 200, NULL, TAKEN);
+    build(own, other_mac, 2, good, 200);
+    sends(r->dpu, s, PF_PORT, 200, NULL, FILTERED);
+    rig_free(r);
+}
+
+/* Every segment gets the tag. */
+static void test_vlan_cut(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    struct opi_txd meta = {
+        .flags = cpu_to_le16(OPI_TXD_F_CSUM),
+        .gso_type = OPI_GSO_UDP_L4,
+        .gso_size = cpu_to_le16(300),
+        .hdr_len = cpu_to_le16(42),
+        .csum_start = cpu_to_le16(34),
+        .csum_offset = cpu_to_le16(6),
+    };
+    struct opi_cqe cqe;
+    unsigned i;
+
+    set_vlan(r, 0, 7);
+    memset(frame, 0, sizeof(frame));
+    memcpy(frame, other_mac, 6);
+    memcpy(frame + 6, other_mac, 6);
+    stw_be_p(frame + 12, 0x0800);
+    frame[14] = 0x45;
+    stw_be_p(frame + 16, 928);
+    frame[23] = 17;
+    stw_be_p(frame + 38, 908);
+    qp_send_meta(r->fn[0], 0, &meta, frame, 942, 1);
+    for (i = 0; i < 3; i++) {
+        g_assert_cmpint(qp_recv_meta(r->dpu, 0, got, sizeof(got), &cqe, 20000),
+                        ==, 346);
+        g_assert_cmphex((uint32_t)ldl_be_p(got + 12), ==, 0x81000007);
+        g_assert_cmphex(lduw_be_p(got + 16), ==, 0x0800);
+    }
+    rig_free(r);
+}
+
 /* ---- Limits of what goes to the DPU ------------------------------------ */
 
 static void test_police_rules(void)
@@ -1058,6 +1400,10 @@ int main(int argc, char **argv)
     qtest_add_func("opi/rate/ends", test_ends);
     qtest_add_func("opi/rate/forgotten", test_forgotten);
     qtest_add_func("opi/rate/turns", test_turns);
+    qtest_add_func("opi/send/spoof", test_spoof);
+    qtest_add_func("opi/send/vlan", test_vlan_send);
+    qtest_add_func("opi/send/vlan-cut", test_vlan_cut);
+    qtest_add_func("opi/send/vlan-receive", test_vlan_receive);
     qtest_add_func("opi/police/rules", test_police_rules);
     qtest_add_func("opi/police/limits", test_police);
     qtest_add_func("opi/police/order", test_police_order);

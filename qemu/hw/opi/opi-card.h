@@ -567,6 +567,7 @@ typedef enum OpiOffload {
     OPI_OFFLOAD_CUT,                    /* the frame goes as segments */
     OPI_OFFLOAD_BAD,                    /* metadata does not fit the frame */
     OPI_OFFLOAD_FAULT,                  /* the sender's memory */
+    OPI_OFFLOAD_OTHER,                  /* not that tag */
 } OpiOffload;
 
 /* A frame in OpiCard.bounce that is cut: its segments are made there too. */
@@ -586,6 +587,8 @@ typedef struct OpiCut {
 uint64_t opi_frame_on_wire(const OpiFrame *f, uint32_t *segments);
 /* What descriptor and length alone can tell. */
 bool opi_offload_fits(const OpiFrame *f);
+/* Take out the outer tag, which must have that VLAN id. */
+OpiOffload opi_offload_take_vlan(OpiFrame *f, uint16_t vlan);
 /* @accepts: OPI_RX_F_* of the receiver, 0: a wire. */
 OpiOffload opi_offload_prepare(OpiFrame *f, uint32_t accepts);
 /* From segment @first on; false: headers that do not fit the metadata. */

@@ -339,7 +339,8 @@ static bool opi_piece_read(OpiFn *fn, const OpiPiece *p, uint32_t off,
                            uint8_t *buf, uint32_t len)
 {
     if (p->data) {
-        memcpy(buf, p->data + off, len);
+        /* A head that has lost its tag is copied to where it began. */
+        memmove(buf, p->data + off, len);
         return true;
     }
     return opi_dma_read(fn, p->addr + off, buf, len);

@@ -8,6 +8,8 @@
  * in opi-qp.c, the wire in opi-uplink.c.
  */
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "net/eth.h"
 #include "opi-card.h"
 #include "trace.h"
 
@@ -169,6 +171,19 @@ static OpiSend opi_eswitch_to_fn(OpiFn *fn, OpiPort *p, OpiFrame *f,
     OpiToFn to = { .end = opi_port_end(fn, p) };
     bool pass;
 
+    if (fn->role != OPI_ROLE_DPU && p->owner->vlan) {
+        switch (opi_offload_take_vlan(f, p->owner->vlan)) {
+        case OPI_OFFLOAD_DONE:
+            break;
+        case OPI_OFFLOAD_OTHER:
+            to.end->rx_filtered++;
+            return OPI_SEND_DONE;
+        case OPI_OFFLOAD_FAULT:
+            return OPI_SEND_FAULT;
+        default:
+            return OPI_SEND_BAD;
+        }
+    }
     if (!opi_rx_passes(fn, p, f, &pass)) {
         return OPI_SEND_FAULT;
     }
@@ -209,6 +224,44 @@ static OpiSend opi_eswitch_to_wire(void *opaque, OpiFrame *f)
                                                       : OPI_SEND_DOWN;
 }
 
+/* ---- What a function may send ------------------------------------------ */
+
+typedef enum OpiVerdict {
+    OPI_ALLOWED,
+    OPI_TAGGED,                         /* and its port has a VLAN */
+    OPI_SPOOFED,
+    OPI_UNREADABLE,
+} OpiVerdict;
+
+/*
+ * What it is judged by is copied first: the sender cannot change it afterwards.
+ */
+static OpiVerdict opi_eswitch_judge(const OpiFunc *func, const OpiPort *p,
+                                    OpiFrame *f)
+{
+    uint16_t type;
+
+    if (!func->vlan && func->trust) {
+        return OPI_ALLOWED;
+    }
+    if (!opi_frame_peek(f, OPI_FRAME_MIN)) {
+        return OPI_UNREADABLE;
+    }
+    type = lduw_be_p(f->head + 2 * ETH_ALEN);
+    if (func->vlan && ((f->meta.flags & OPI_TXD_F_VLAN) ||
+                       type == ETH_P_VLAN || type == ETH_P_DVLAN)) {
+        return OPI_TAGGED;
+    }
+    if (!func->trust && memcmp(f->head + ETH_ALEN, p->mac, ETH_ALEN)) {
+        return OPI_SPOOFED;
+    }
+    if (func->vlan) {
+        f->meta.flags |= OPI_TXD_F_VLAN;
+        f->meta.vlan_tci = func->vlan;
+    }
+    return OPI_ALLOWED;
+}
+
 OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
                          int64_t *budget)
 {
@@ -223,6 +276,22 @@ OpiSend opi_eswitch_send(OpiFn *fn, OpiPort *p, OpiFrame *f, uint32_t *first,
         trace_opi_tx_bad(fn->role, p->id, len, f->meta.gso_type);
         end->tx_bad++;
         return OPI_SEND_DONE;
+    }
+    if (fn->role != OPI_ROLE_DPU) {
+        switch (opi_eswitch_judge(p->owner, p, f)) {
+        case OPI_ALLOWED:
+            break;
+        case OPI_TAGGED:
+            trace_opi_tx_vlan(p->id, len);
+            end->tx_vlan++;
+            return OPI_SEND_DONE;
+        case OPI_SPOOFED:
+            trace_opi_tx_spoofed(p->id, len);
+            end->tx_spoofed++;
+            return OPI_SEND_DONE;
+        default:
+            return OPI_SEND_FAULT;
+        }
     }
     if (!opi_port_open(c, p)) {
         end->tx_down++;

@@ -146,6 +146,44 @@ static void opi_offload_strip_tag(OpiFrame *f)
     opi_offload_shift(&f->meta, -OPI_TAG_LEN);
 }
 
+static bool opi_offload_has_tag(const OpiFrame *f)
+{
+    return f->head_len >= ADDRESSES + OPI_TAG_LEN + 2 &&
+           lduw_be_p(f->head + ADDRESSES) == ETH_P_VLAN;
+}
+
+OpiOffload opi_offload_take_vlan(OpiFrame *f, uint16_t vlan)
+{
+    OpiMeta *m = &f->meta;
+
+    if (!(m->flags & OPI_TXD_F_VLAN)) {
+        if (!opi_frame_peek(f, ADDRESSES + OPI_TAG_LEN + 2)) {
+            return OPI_OFFLOAD_FAULT;
+        }
+        if (!opi_offload_has_tag(f) ||
+            (lduw_be_p(f->head + ADDRESSES + 2) & 0xfff) != vlan) {
+            return OPI_OFFLOAD_OTHER;
+        }
+        if ((m->flags & OPI_TXD_F_CSUM) &&
+            m->csum_start < ADDRESSES + OPI_TAG_LEN) {
+            /* What is summed would lose the tag. */
+            if (m->gso_type) {
+                return OPI_OFFLOAD_BAD;
+            }
+            if (!opi_frame_gather(f, f->card)) {
+                return OPI_OFFLOAD_FAULT;
+            }
+            opi_offload_fill(f);
+        }
+        opi_offload_strip_tag(f);
+    } else if ((m->vlan_tci & 0xfff) != vlan) {
+        return OPI_OFFLOAD_OTHER;
+    }
+    m->flags &= ~OPI_TXD_F_VLAN;
+    m->vlan_tci = 0;
+    return OPI_OFFLOAD_DONE;
+}
+
 static bool opi_offload_accepted(uint8_t gso_type, uint32_t accepts)
 {
     switch (gso_type & ~OPI_GSO_ECN) {
@@ -174,8 +212,7 @@ OpiOffload opi_offload_prepare(OpiFrame *f, uint32_t accepts)
     if (!opi_frame_peek(f, ADDRESSES + 2 + OPI_TAG_LEN)) {
         return OPI_OFFLOAD_FAULT;
     }
-    strip = strip && f->head_len >= ADDRESSES + 2 + OPI_TAG_LEN &&
-            lduw_be_p(f->head + ADDRESSES) == ETH_P_VLAN;
+    strip = strip && opi_offload_has_tag(f);
     if ((tag || strip) && (m->flags & OPI_TXD_F_CSUM) && !fill &&
         m->csum_start < ADDRESSES + OPI_TAG_LEN) {
         /* The tag would come into what is summed. */
