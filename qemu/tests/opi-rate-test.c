@@ -416,6 +416,30 @@ static void test_burst(void)
     rig_free(r);
 }
 
+/* What stands still because of a rate can be told from what is lost. */
+static void test_waits(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    Side *pf = r->fn[0];
+    Source src;
+
+    source_fill(&src, pf, 0, 1000, NULL);
+    g_assert_cmphex(le32_to_cpu(qp_info(pf, 0).flags), ==, 0);
+    leaf(r, 0, 1, 0, 0, 1, 0);
+    source_feed(&src);
+    qtest_clock_step(r->b->hostq, 100 * MS);
+    g_assert_cmphex(le32_to_cpu(qp_info(pf, 0).flags), ==, OPI_QP_F_WAITS);
+    leaf(r, 0, 0, 0, 0, 1, 0);
+    qp_wait_sent(pf, 0);
+    g_assert_cmphex(le32_to_cpu(qp_info(pf, 0).flags), ==, 0);
+    /* Nobody has told the card of these. */
+    pf->qps[0].sq_tail += 5;
+    mem_st32(pf, pf->qps[0].shadow + offsetof(struct opi_qp_shadow, sq_tail),
+             pf->qps[0].sq_tail);
+    g_assert_cmphex(le32_to_cpu(qp_info(pf, 0).flags), ==, 0);
+    rig_free(r);
+}
+
 /* Segments count, with a header and a tag each. */
 static void test_segments(void)
 {
@@ -1389,6 +1413,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/rate/no-caps", test_no_caps);
     qtest_add_func("opi/rate/max", test_cap);
     qtest_add_func("opi/rate/burst", test_burst);
+    qtest_add_func("opi/rate/waits", test_waits);
     qtest_add_func("opi/rate/segments", test_segments);
     qtest_add_func("opi/rate/node", test_node);
     qtest_add_func("opi/rate/weights", test_weights);

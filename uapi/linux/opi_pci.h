@@ -555,8 +555,11 @@ struct opi_qp_info {
 	__le32	sq_head;
 	__le32	rq_head;
 	__le32	cq_tail;
-	__u8	rsvd[16];
+	__le32	flags;			/* OPI_QP_F_* */
+	__u8	rsvd[12];
 };
+
+#define OPI_QP_F_WAITS			0x00000001	/* frames wait for their turn or rates */
 
 enum opi_qp_state {
 	OPI_QP_RUNNING		= 1,

@@ -173,6 +173,7 @@ void opi_qp_query(OpiQp *qp, struct opi_qp_info *info)
     info->sq_head = cpu_to_le32(qp->sq_head);
     info->rq_head = cpu_to_le32(qp->rq_head);
     info->cq_tail = cpu_to_le32(qp->cq_tail);
+    info->flags = cpu_to_le32(qp->pending ? OPI_QP_F_WAITS : 0);
 }
 
 void opi_qp_fail(OpiQp *qp, uint8_t error)
