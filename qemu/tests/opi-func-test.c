@@ -1181,12 +1181,14 @@ static void test_dpu_reset(void)
 {
     Bed *b = vf_bed(2, NULL);
     Side *vf = side_vf(b->hostq, 0);
-    uint32_t id = vf_func(b->dpu, 0), gen;
+    uint32_t id = vf_func(b->dpu, 0), gen, sf, port;
     struct opi_cmd cmd = { 0 };
 
     cmd.u.func.mask = cpu_to_le32(OPI_FUNC_SET_VLAN | OPI_FUNC_SET_TRUST);
     cmd.u.func.vlan = cpu_to_le16(78);
     g_assert_cmpint(func_set(b->dpu, vf_func(b->dpu, 1), cmd), ==, OPI_ST_OK);
+    sf = sf_make(b, 5, &port);
+    sf_start(b, sf, port, 4);
     vf_start(vf, 0, b->dpu);
     eq_wait(vf, 0, OPI_EV_LINK);
     drain(vf);
@@ -1200,6 +1202,8 @@ static void test_dpu_reset(void)
     side_start(b->dpu);
     g_assert_cmpint(vf_func(b->dpu, 0), ==, id);
     g_assert_cmpint(func_info(b->dpu, id).state, ==, OPI_FUNC_ATTACHED);
+    g_assert_cmpint(func_info(b->dpu, sf).state, ==, OPI_FUNC_ATTACHED);
+    g_assert_cmpint(qp_info(b->host, 4).state, ==, OPI_QP_RUNNING);
     g_assert_cmpint(le16_to_cpu(func_info(b->dpu,
                                           vf_func(b->dpu, 1)).vlan), ==, 78);
 
@@ -1216,7 +1220,9 @@ static void test_dpu_reset(void)
     g_assert_cmpint(boot_set(b->dpu, OPI_OS_BOOTED, OPI_BOOT_TIME_KEEP), ==,
                     OPI_ST_OK);
     g_assert_cmpint(port_state(b->dpu, VF_PORT(0), true), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(b->dpu, port, true), ==, OPI_ST_OK);
     carry(vf, 0, VF_PORT(0), b->dpu);
+    carry(b->host, 4, port, b->dpu);
     side_free(vf);
     bed_free(b);
 }
@@ -1286,6 +1292,135 @@ static void test_random(void)
     bed_free(b);
 }
 
+/* What the table says of a function, its port and both sides' lists agrees. */
+static void check_tables(Bed *b)
+{
+    uint32_t ids[64] = { 0 }, seen[64] = { 0 };
+    unsigned i, k, n = 0;
+
+    g_assert_cmpint(cmd_fill(b->dpu, OPI_CMD_FUNC_LIST, 0, ids, sizeof(ids)),
+                    ==, OPI_ST_OK);
+    g_assert_cmpint(cmd_fill(b->host, OPI_CMD_FUNC_LIST, 0, seen,
+                             sizeof(seen)), ==, OPI_ST_OK);
+    for (i = 0; i < ARRAY_SIZE(ids) && ids[i]; i++) {
+        struct opi_func_info fi = func_info(b->dpu, le32_to_cpu(ids[i]));
+        struct opi_port_info pi = port_info(b->dpu, le32_to_cpu(fi.port));
+        bool listed = false;
+
+        g_assert_cmphex(pi.func_id, ==, ids[i]);
+        g_assert_cmphex(fi.func_id, ==, ids[i]);
+        g_assert_cmpint(pi.type, ==, fi.type);
+        g_assert_cmphex(pi.sf, ==, fi.sf);
+        g_assert_cmphex(pi.vf, ==, fi.vf);
+        g_assert_cmpint(memcmp(pi.mac, fi.mac, 6), ==, 0);
+        g_assert_cmpint(fi.state, <, OPI_FUNC_GONE);
+        if (!(le16_to_cpu(fi.flags) & OPI_FUNC_F_EXPOSE)) {
+            g_assert_cmpint(fi.state, ==, OPI_FUNC_HIDDEN);
+        }
+        if (fi.state != OPI_FUNC_ATTACHED) {
+            g_assert_cmphex(pi.flags & OPI_PORT_F_FUNC_UP, ==, 0);
+        }
+        for (k = 0; k < ARRAY_SIZE(seen); k++) {
+            listed |= seen[k] == ids[i];
+        }
+        n += listed;
+        g_assert_cmpint(listed, ==, fi.type == OPI_PORT_PF ||
+                        (fi.type == OPI_PORT_SF &&
+                         fi.state != OPI_FUNC_HIDDEN));
+    }
+    for (k = 0; k < ARRAY_SIZE(seen) && seen[k]; k++) {
+        continue;
+    }
+    g_assert_cmpint(k, ==, n);
+}
+
+/* Random commands about functions: each is answered, and the table holds. */
+static void test_fuzz(void)
+{
+    static const uint16_t opcodes[] = {
+        OPI_CMD_FUNC_CREATE, OPI_CMD_FUNC_CREATE, OPI_CMD_FUNC_DESTROY,
+        OPI_CMD_FUNC_SET, OPI_CMD_FUNC_EXPOSE, OPI_CMD_FUNC_EXPOSE,
+        OPI_CMD_FUNC_WITHDRAW, OPI_CMD_FUNC_ATTACH, OPI_CMD_FUNC_ATTACH,
+        OPI_CMD_PORT_SET_STATE, OPI_CMD_PORT_SET_MAC, OPI_CMD_QP_CREATE,
+        OPI_CMD_QP_DESTROY,
+    };
+    Bed *b = bed_new(BED_FAKE, "max-sfs=20");
+    uint32_t seed = g_test_rand_int();
+    g_autoptr(GRand) r = g_rand_new_with_seed(seed);
+    unsigned i, done = 0;
+
+    g_test_message("seed %u", seed);
+    traffic_start(b->host, b->dpu);
+    for (i = 0; i < 2000; i++) {
+        uint16_t op = opcodes[g_rand_int_range(r, 0, ARRAY_SIZE(opcodes))];
+        bool host = op == OPI_CMD_FUNC_ATTACH || op == OPI_CMD_QP_CREATE ||
+                    op == OPI_CMD_QP_DESTROY || !g_rand_int_range(r, 0, 8);
+        struct opi_cmd cmd = { .opcode = cpu_to_le16(op) };
+        uint32_t some = g_rand_int_range(r, 0, 40);
+        uint16_t st;
+        unsigned k;
+
+        if (op != OPI_CMD_FUNC_CREATE) {
+            cmd.target = cpu_to_le32(op >= OPI_CMD_FUNC_CREATE ||
+                                     op < OPI_CMD_PORT_LIST ? some
+                                                            : 50 + some);
+        }
+        switch (op) {
+        case OPI_CMD_FUNC_CREATE:
+            cmd.u.create.type = OPI_PORT_SF;
+            cmd.u.create.fclass = OPI_CLASS_NET;
+            cmd.u.create.controller = cpu_to_le16(1);
+            cmd.u.create.sf = cpu_to_le32(some);
+            break;
+        case OPI_CMD_FUNC_SET:
+            cmd.u.func.mask = cpu_to_le32(1 << g_rand_int_range(r, 0, 8));
+            if (cmd.u.func.mask == cpu_to_le32(OPI_FUNC_SET_MAX_VFS)) {
+                cmd.u.func.max_vfs = cpu_to_le16(some / 8);
+                cmd.target = cpu_to_le32(1);
+            }
+            break;
+        case OPI_CMD_FUNC_ATTACH:
+        case OPI_CMD_PORT_SET_STATE:
+            cmd.u.state.up = g_rand_boolean(r);
+            break;
+        case OPI_CMD_PORT_SET_MAC:
+            memset(cmd.u.mac.mac, some, 6);
+            break;
+        case OPI_CMD_QP_CREATE:
+            cmd.target = cpu_to_le32(4 + some % 8);
+            cmd.u.qp.sq = cmd.u.qp.rq = cmd.u.qp.cq = cmd.u.qp.shadow =
+                cpu_to_le64(OPI_TEST_RAM + (20 << 20));
+            cmd.u.qp.sq_order = cmd.u.qp.rq_order = cmd.u.qp.cq_order = 4;
+            cmd.u.qp.eq = cpu_to_le16(1);
+            cmd.u.qp.port = cpu_to_le16(64 + some);
+            break;
+        default:
+            break;
+        }
+        /* Now and then a word of it is anything. */
+        if (!g_rand_int_range(r, 0, 6)) {
+            k = 5 + g_rand_int_range(r, 0, 11);
+            ((uint32_t *)&cmd)[k] = g_rand_int(r);
+        }
+        if (!g_rand_int_range(r, 0, 100)) {
+            vf_enable(b->hostq, 0);
+            vf_enable(b->hostq, g_rand_int_range(r, 0, 6));
+        }
+        drain(b->dpu);
+        drain(b->host);
+        st = le16_to_cpu(cmd_run(host ? b->host : b->dpu, cmd).status);
+        g_assert_cmpint(st, <=, OPI_ST_ECANCELED);
+        done += st == OPI_ST_OK;
+        if (i % 100 == 0) {
+            check_tables(b);
+        }
+    }
+    check_tables(b);
+    g_test_message("%u of %u commands were accepted", done, i);
+    g_assert_cmpint(done, >, 100);
+    bed_free(b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -1314,5 +1449,6 @@ int main(int argc, char **argv)
     qtest_add_func("opi/func/host-reset", test_host_reset);
     qtest_add_func("opi/func/dpu-reset", test_dpu_reset);
     qtest_add_func("opi/func/random", test_random);
+    qtest_add_func("opi/func/fuzz", test_fuzz);
     return g_test_run();
 }
