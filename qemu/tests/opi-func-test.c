@@ -643,6 +643,8 @@ static void test_sf_life(void)
     g_assert_cmpint(func_attach(b->dpu, id, 1), ==, OPI_ST_EPERM);
     g_assert_cmpint(qp_create_for(b->host, 5, 4, 1, 2048, port), ==,
                     OPI_ST_ENODEV);
+    g_assert_cmpint(port_state(b->host, port, true), ==, OPI_ST_ENODEV);
+    g_assert_cmpint(port_state(b->host, port, false), ==, OPI_ST_OK);
 
     /* ATTACHED */
     sf_start(b, id, port, 5);

@@ -383,6 +383,9 @@ static uint16_t opi_cmd_port_set_state(OpiFn *fn, OpiPort *p,
     }
     if (opi_fn_is_dpu(fn)) {
         p->rep_up = up;
+    } else if (up && p->owner->state != OPI_FUNC_ATTACHED) {
+        /* An SF of which no driver is known. */
+        return OPI_ST_ENODEV;
     } else {
         p->func_up = up;
     }
