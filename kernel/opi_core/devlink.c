@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * devlink: what the device is.  Its ports are in port.c, its health in health.c,
- * regions in region.c.
+ * regions in region.c, its being reloaded in reload.c.
  */
 #include <linux/ctype.h>
 
@@ -88,6 +88,9 @@ static int opi_devlink_eswitch_mode_get(struct devlink *devlink, u16 *mode)
 }
 
 const struct devlink_ops opi_devlink_ops = {
+	.reload_actions		= BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT),
+	.reload_down		= opi_reload_down,
+	.reload_up		= opi_reload_up,
 	.info_get		= opi_devlink_info_get,
 	.eswitch_mode_get	= opi_devlink_eswitch_mode_get,
 };

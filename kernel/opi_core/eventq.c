@@ -202,8 +202,6 @@ int opi_eqs_init(struct opi_dev *od)
 	struct device *dev = &od->pdev->dev;
 	unsigned int i;
 
-	spin_lock_init(&od->async.lock);
-
 	od->eqs = kcalloc(od->n_vecs, sizeof(*od->eqs), GFP_KERNEL);
 	if (!od->eqs)
 		return -ENOMEM;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * MSI-X vectors: 0 for the admin queue, event queue 0 and changes of status,
- * others for one event queue each.  They are requested at probe and stay over
- * resets; handlers find idle queues then and do nothing.
+ * others for one event queue each.  They are requested at probe, and again when
+ * the driver is reloaded, and stay over resets; handlers find idle queues then and
+ * do nothing.
  */
 #include <linux/interrupt.h>
 
@@ -86,4 +87,43 @@ void opi_irqs_exit(struct opi_dev *od)
 
 	for (i = 0; i < od->n_vecs; i++)
 		opi_irq_free(&od->eqs[i]);
+}
+
+/**
+ * opi_vectors_init - allocate MSI-X vectors, and an event queue for each
+ * @od:		the device; it has none
+ *
+ * One for each CPU, and one for the admin queue and events.
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno; there are none then.
+ */
+int opi_vectors_init(struct opi_dev *od)
+{
+	int err, n;
+
+	n = pci_alloc_irq_vectors(od->pdev, 1,
+				  1 + min(num_online_cpus(), od->max_qps),
+				  PCI_IRQ_MSIX);
+	if (n < 0)
+		return n;
+	od->n_vecs = n;
+
+	err = opi_eqs_init(od);
+	if (err)
+		opi_vectors_exit(od);
+	return err;
+}
+
+/**
+ * opi_vectors_exit - free the vectors and their event queues
+ * @od:		the device; it does no DMA any more, and interrupts are freed
+ *
+ * Context: may sleep.
+ */
+void opi_vectors_exit(struct opi_dev *od)
+{
+	opi_eqs_exit(od);
+	pci_free_irq_vectors(od->pdev);
+	od->n_vecs = 0;
 }

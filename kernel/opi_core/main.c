@@ -60,6 +60,10 @@ static int __opi_dev_start(struct opi_dev *od)
 {
 	int err;
 
+	/* A reload found no memory for them. */
+	if (!od->n_vecs)
+		return -ENOMEM;
+
 	err = opi_hw_reset(od);
 	if (err)
 		return err;
@@ -446,8 +450,13 @@ static void opi_dev_disable_works(struct opi_dev *od)
 	disable_work_sync(&od->rx_work);
 }
 
-/* The function is done with our memory, or at least cannot reach it. */
-static void opi_dev_quiesce(struct opi_dev *od)
+/**
+ * opi_dev_quiesce - see to it that the function does not reach our memory
+ * @od:		the device, stopped
+ *
+ * Context: rtnl not held, may sleep.
+ */
+void opi_dev_quiesce(struct opi_dev *od)
 {
 	int err;
 
@@ -485,7 +494,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct devlink *devlink;
 	struct opi_dev *od;
-	int err, n;
+	int err;
 
 	devlink = devlink_alloc(&opi_devlink_ops, sizeof(*od), &pdev->dev);
 	if (!devlink)
@@ -499,6 +508,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	od->backoff = 1;
 	od->qp_restart = jiffies - HZ;
 	xa_init(&od->ports);
+	spin_lock_init(&od->async.lock);
 	INIT_WORK(&od->event_work, opi_event_work);
 	INIT_WORK(&od->reset_work, opi_reset_work);
 	INIT_WORK(&od->health_work, opi_health_work);
@@ -526,22 +536,12 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		err = -ENOMEM;
 		goto err_devlink;
 	}
-	/* One for each CPU, and one for the admin queue and events. */
-	n = pci_alloc_irq_vectors(pdev, 1,
-				  1 + min(num_online_cpus(), od->max_qps),
-				  PCI_IRQ_MSIX);
-	if (n < 0) {
-		err = n;
+	err = opi_vectors_init(od);
+	if (err)
 		goto err_wq;
-	}
-	od->n_vecs = n;
-
 	err = opi_aq_init(od);
 	if (err)
 		goto err_aq;
-	err = opi_eqs_init(od);
-	if (err)
-		goto err_eqs;
 	err = opi_qps_init(od);
 	if (err)
 		goto err_txrx;
@@ -580,8 +580,8 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 err_register:
 	opi_ports_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_FAILED);
-	opi_regions_exit(od);
 err_regions:
+	opi_regions_exit(od);
 	opi_health_exit(od);
 err_health:
 	opi_irqs_exit(od);
@@ -592,11 +592,9 @@ err_irqs:
 	opi_dev_quiesce(od);
 err_txrx:
 	opi_qps_exit(od);
-err_eqs:
-	opi_eqs_exit(od);
 err_aq:
 	opi_aq_exit(od);
-	pci_free_irq_vectors(pdev);
+	opi_vectors_exit(od);
 err_wq:
 	destroy_workqueue(od->wq);
 err_devlink:
@@ -630,9 +628,8 @@ static void opi_remove(struct pci_dev *pdev)
 	opi_dev_quiesce(od);
 	opi_irqs_exit(od);
 	opi_qps_exit(od);
-	opi_eqs_exit(od);
 	opi_aq_exit(od);
-	pci_free_irq_vectors(pdev);
+	opi_vectors_exit(od);
 	destroy_workqueue(od->wq);
 	xa_destroy(&od->ports);
 	devlink_free(devlink);

@@ -292,6 +292,7 @@ int opi_netdev_register(struct opi_port *port,
 	nic->port = port;
 	port->netdev = netdev;
 
+	dev_net_set(netdev, devlink_net(priv_to_devlink(od)));
 	SET_NETDEV_DEV(netdev, &od->pdev->dev);
 	SET_NETDEV_DEVLINK_PORT(netdev, &port->dl);
 	netdev->netdev_ops = ops;

@@ -166,7 +166,10 @@ struct opi_dev {
 	struct opi_nl_state	st;
 	struct opi_nl_dpu	nl;
 	struct devlink_health_reporter *reporters[OPI_N_REPORTERS];
-	struct devlink_region	*regions[OPI_N_REGIONS];
+	struct {
+		struct devlink_region	*region;
+		u32			size;
+	} regions[OPI_N_REGIONS];
 
 	struct xarray		ports;
 	unsigned int		n_ports;
@@ -256,6 +259,7 @@ static inline bool opi_is_dpu(const struct opi_dev *od)
 int opi_dev_start(struct opi_dev *od);
 void opi_dev_stop(struct opi_dev *od, enum opi_dev_state state);
 int opi_dev_recover(struct opi_dev *od);
+void opi_dev_quiesce(struct opi_dev *od);
 void opi_dev_fail(struct opi_dev *od, enum opi_failure failure);
 void opi_dev_queue_events(struct opi_dev *od);
 void opi_dev_queue_watch(struct opi_dev *od);
@@ -278,6 +282,8 @@ int opi_hw_read_state(struct opi_dev *od, struct opi_nl_state *st);
 
 int opi_irqs_init(struct opi_dev *od);
 void opi_irqs_exit(struct opi_dev *od);
+int opi_vectors_init(struct opi_dev *od);
+void opi_vectors_exit(struct opi_dev *od);
 
 /* ---- devlink.c --------------------------------------------------------- */
 
@@ -304,6 +310,16 @@ void opi_health_update(struct opi_dev *od);
 
 int opi_regions_init(struct opi_dev *od);
 void opi_regions_exit(struct opi_dev *od);
+
+/* ---- reload.c ---------------------------------------------------------- */
+
+int opi_reload_down(struct devlink *devlink, bool netns_change,
+		    enum devlink_reload_action action,
+		    enum devlink_reload_limit limit,
+		    struct netlink_ext_ack *extack);
+int opi_reload_up(struct devlink *devlink, enum devlink_reload_action action,
+		  enum devlink_reload_limit limit, u32 *actions_performed,
+		  struct netlink_ext_ack *extack);
 
 /* ---- netdev.c ---------------------------------------------------------- */
 

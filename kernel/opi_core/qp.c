@@ -740,6 +740,21 @@ bool opi_qp_event(struct opi_dev *od, unsigned int id)
 }
 
 /**
+ * opi_qps_defaults - forget what was set
+ * @od:		the device, without queue pairs and netdevs
+ *
+ * Context: rtnl held, or nobody else knows the device.
+ */
+void opi_qps_defaults(struct opi_dev *od)
+{
+	od->cfg.n_qps = 0;
+	od->cfg.sq_order = OPI_SQ_ORDER;
+	od->cfg.rq_order = OPI_RQ_ORDER;
+	od->coal = (struct opi_coalesce) { .frames = 1 };
+	opi_rss_init(od);
+}
+
+/**
  * opi_qps_init - allocate what outlives queue pairs
  * @od:		the device
  *
@@ -750,10 +765,7 @@ int opi_qps_init(struct opi_dev *od)
 	unsigned int i;
 
 	INIT_LIST_HEAD(&od->dead_qps);
-	od->cfg.sq_order = OPI_SQ_ORDER;
-	od->cfg.rq_order = OPI_RQ_ORDER;
-	od->coal.frames = 1;
-	opi_rss_init(od);
+	opi_qps_defaults(od);
 
 	od->qp_stats = kvcalloc(OPI_MAX_QPS, sizeof(*od->qp_stats), GFP_KERNEL);
 	if (!od->qp_stats)

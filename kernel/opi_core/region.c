@@ -148,29 +148,50 @@ static int opi_region_snapshot(struct devlink *devlink,
 	return 0;
 }
 
+static int opi_region_create(struct opi_dev *od, enum opi_region i)
+{
+	u32 size = opi_region_size(od, i);
+	struct devlink_region *region;
+
+	region = devl_region_create(priv_to_devlink(od), &opi_region_ops[i],
+				    OPI_REGION_SNAPSHOTS, size);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	od->regions[i].region = region;
+	od->regions[i].size = size;
+	return 0;
+}
+
+static void opi_region_destroy(struct opi_dev *od, enum opi_region i)
+{
+	if (od->regions[i].region)
+		devl_region_destroy(od->regions[i].region);
+	od->regions[i].region = NULL;
+}
+
 /**
  * opi_regions_init - make the regions
  * @od:		the device; the memory of its rings is allocated
  *
+ * If there are some already, those that have another size now are made anew and
+ * lose their snapshots.
+ *
  * Context: devl_lock held.
- * Return: 0 or a negative errno; there are none then.
+ * Return: 0 or a negative errno; some may be missing then.
  */
 int opi_regions_init(struct opi_dev *od)
 {
 	unsigned int i;
+	int err;
 
 	for (i = 0; i < OPI_N_REGIONS; i++) {
-		struct devlink_region *region;
-
-		region = devl_region_create(priv_to_devlink(od),
-					    &opi_region_ops[i],
-					    OPI_REGION_SNAPSHOTS,
-					    opi_region_size(od, i));
-		if (IS_ERR(region)) {
-			opi_regions_exit(od);
-			return PTR_ERR(region);
-		}
-		od->regions[i] = region;
+		if (od->regions[i].region &&
+		    od->regions[i].size == opi_region_size(od, i))
+			continue;
+		opi_region_destroy(od, i);
+		err = opi_region_create(od, i);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -185,9 +206,6 @@ void opi_regions_exit(struct opi_dev *od)
 {
 	unsigned int i = OPI_N_REGIONS;
 
-	while (i--) {
-		if (od->regions[i])
-			devl_region_destroy(od->regions[i]);
-		od->regions[i] = NULL;
-	}
+	while (i--)
+		opi_region_destroy(od, i);
 }

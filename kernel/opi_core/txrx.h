@@ -309,6 +309,7 @@ static inline void opi_stat_inc(struct u64_stats_sync *sync, u64_stats_t *stat)
 
 int opi_qps_init(struct opi_dev *od);
 void opi_qps_exit(struct opi_dev *od);
+void opi_qps_defaults(struct opi_dev *od);
 int opi_qps_limit(struct opi_dev *od);
 int opi_qps_get(struct opi_dev *od);
 void opi_qps_put(struct opi_dev *od);

@@ -173,7 +173,6 @@ refuses_what_the_card_cannot_do()
 		refused 'not supported' on "$vm" devlink port add "$dev" flavour pcisf pfnum 0 sfnum 1
 		refused 'not supported|No such' on "$vm" devlink port split "$dev/1" count 2
 		refused 'not supported' on "$vm" devlink port del "$dev/1"
-		refused 'not supported' on "$vm" devlink dev reload "$dev"
 		refused '' on "$vm" devlink dev flash "$dev" file nosuch
 		refused 'No such' on "$vm" devlink port show "$dev/7"
 	done
