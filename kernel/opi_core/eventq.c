@@ -213,7 +213,9 @@ int opi_eqs_init(struct opi_dev *od)
 		eq->id = i;
 		spin_lock_init(&eq->lock);
 		INIT_WORK(&eq->more_work, opi_eq_more_work);
-		eq->ring = dma_alloc_coherent(dev, OPI_EQ_ENTRIES *
+		eq->size = BIT(i ? od->init.io_eq_order :
+				   od->init.event_eq_order);
+		eq->ring = dma_alloc_coherent(dev, eq->size *
 					      sizeof(*eq->ring),
 					      &eq->ring_dma, GFP_KERNEL);
 		eq->shadow = dma_alloc_coherent(dev, sizeof(*eq->shadow),
@@ -243,9 +245,8 @@ void opi_eqs_exit(struct opi_dev *od)
 			dma_free_coherent(dev, sizeof(*eq->shadow), eq->shadow,
 					  eq->shadow_dma);
 		if (eq->ring)
-			dma_free_coherent(dev, OPI_EQ_ENTRIES *
-					  sizeof(*eq->ring), eq->ring,
-					  eq->ring_dma);
+			dma_free_coherent(dev, eq->size * sizeof(*eq->ring),
+					  eq->ring, eq->ring_dma);
 	}
 	kfree(od->eqs);
 	od->eqs = NULL;
@@ -270,9 +271,9 @@ int opi_eqs_start(struct opi_dev *od)
 		struct opi_eq *eq = &od->eqs[i];
 
 		spin_lock_irq(&eq->lock);
-		memset(eq->ring, 0, OPI_EQ_ENTRIES * sizeof(*eq->ring));
+		memset(eq->ring, 0, eq->size * sizeof(*eq->ring));
 		memset(eq->shadow, 0, sizeof(*eq->shadow));
-		eq->order = min(OPI_EQ_ORDER, od->max_order);
+		eq->order = min_t(u8, ilog2(eq->size), od->max_order);
 		eq->head = 0;
 		eq->active = true;
 		spin_unlock_irq(&eq->lock);

@@ -14,8 +14,7 @@
 
 struct opi_dev;
 
-#define OPI_EQ_ORDER		6
-#define OPI_EQ_ENTRIES		BIT(OPI_EQ_ORDER)
+#define OPI_EQ_ORDER		6	/* by default */
 #define OPI_ASYNC_ENTRIES	128
 
 /**
@@ -25,8 +24,9 @@ struct opi_dev;
  * @irq:	Linux interrupt
  * @name:	of the interrupt
  * @lock:	everything below; taken in hard interrupts
+ * @size:	entries of the ring
  * @active:	the card has the ring
- * @order:	log2 of the entries in use
+ * @order:	log2 of the entries in use, at most @size
  * @head:	events consumed, free-running
  * @ring:	of the card
  * @ring_dma:	its bus address
@@ -44,6 +44,7 @@ struct opi_eq {
 	unsigned int		id;
 	int			irq;
 	char			name[48];
+	u32			size;
 	spinlock_t		lock;	/* all that follows */
 	bool			active;
 	u8			order;

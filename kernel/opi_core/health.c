@@ -566,6 +566,8 @@ void opi_health_report(struct opi_dev *od, unsigned long failures)
 	devl_lock(devlink);
 	registered = test_bit(OPI_DEV_F_REGISTERED, &od->flags);
 	if (registered && failures & (BIT(OPI_FAIL_AQ) | BIT(OPI_FAIL_FATAL))) {
+		if (od->snapshots)
+			opi_regions_snapshot(od);
 		/* No service before somebody has done something about it. */
 		set_bit(OPI_DEV_F_HELD, &od->flags);
 		opi_dev_stop(od, OPI_DEV_STATE_FAILED);

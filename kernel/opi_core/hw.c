@@ -228,8 +228,9 @@ int opi_hw_limits(struct opi_dev *od)
 		return -EPROTO;
 	}
 	od->max_order = min(od->max_order, OPI_MAX_ORDER);
+	od->n_qps = min(qps, pages - 1);
 	/* netdevs keep the number of queues that they were made with. */
-	od->max_qps = min3(od->max_qps, qps, pages - 1);
+	od->max_qps = min(od->max_qps, od->n_qps);
 
 	opi_hw_read_timeout(od);
 	return 0;

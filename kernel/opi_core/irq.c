@@ -93,17 +93,17 @@ void opi_irqs_exit(struct opi_dev *od)
  * opi_vectors_init - allocate MSI-X vectors, and an event queue for each
  * @od:		the device; it has none
  *
- * One for each CPU, and one for the admin queue and events.
+ * How many is said by parameters (param.c).
  *
  * Context: may sleep.
  * Return: 0 or a negative errno; there are none then.
  */
 int opi_vectors_init(struct opi_dev *od)
 {
+	unsigned int max = od->init.vecs_max;
 	int err, n;
 
-	n = pci_alloc_irq_vectors(od->pdev, 1,
-				  1 + min(num_online_cpus(), od->max_qps),
+	n = pci_alloc_irq_vectors(od->pdev, min(od->init.vecs_min, max), max,
 				  PCI_IRQ_MSIX);
 	if (n < 0)
 		return n;

@@ -135,6 +135,9 @@ int opi_dev_start(struct opi_dev *od)
 	od->backoff = 1;
 	opi_dev_show(od, 0);
 	opi_health_update(od);
+	/* This card may have others than the last one. */
+	if (opi_resources_init(od))
+		dev_warn(&od->pdev->dev, "no memory to show resources\n");
 	return 0;
 }
 
@@ -502,6 +505,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	od = devlink_priv(devlink);
 	od->pdev = pdev;
+	od->n_qps = OPI_MAX_QPS;
 	od->max_qps = OPI_MAX_QPS;
 	od->state = OPI_DEV_STATE_STARTING;
 	od->timeout = msecs_to_jiffies(OPI_MIN_TIMEOUT_MS);
@@ -536,6 +540,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		err = -ENOMEM;
 		goto err_devlink;
 	}
+	opi_params_default(od);
 	err = opi_vectors_init(od);
 	if (err)
 		goto err_wq;
@@ -558,6 +563,9 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = opi_regions_init(od);
 	if (err)
 		goto err_regions;
+	err = opi_params_init(od);
+	if (err)
+		goto err_regions;
 
 	/*
 	 * A card that is absent, or does not come up now, may do so later: the
@@ -565,6 +573,9 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	 */
 	opi_dev_start(od);
 
+	err = opi_resources_init(od);
+	if (err)
+		goto err_register;
 	err = devl_register(devlink);
 	if (err)
 		goto err_register;
@@ -580,6 +591,8 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 err_register:
 	opi_ports_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_FAILED);
+	opi_resources_exit(od);
+	opi_params_exit(od);
 err_regions:
 	opi_regions_exit(od);
 	opi_health_exit(od);
@@ -621,6 +634,8 @@ static void opi_remove(struct pci_dev *pdev)
 		opi_cmd_boot_set(od, OPI_OS_BOOTING);
 	opi_ports_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_STARTING);
+	opi_resources_exit(od);
+	opi_params_exit(od);
 	opi_regions_exit(od);
 	opi_health_exit(od);
 	devl_unlock(devlink);

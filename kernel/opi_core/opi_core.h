@@ -82,10 +82,37 @@ enum opi_region {
 };
 
 /**
+ * struct opi_init_config - what a device is made with, at probe and at a reload
+ * @vecs_min:	MSI-X vectors, at least
+ * @vecs_max:	MSI-X vectors, at most
+ * @event_eq_order: log2 of event queue 0
+ * @io_eq_order: log2 of the other event queues
+ * @max_qps:	queue pairs, at most
+ */
+struct opi_init_config {
+	unsigned int	vecs_min;
+	unsigned int	vecs_max;
+	u8		event_eq_order;
+	u8		io_eq_order;
+	unsigned int	max_qps;
+};
+
+/* The sizes of resources as devlink shows them, see resource.c. */
+struct opi_resource_sizes {
+	unsigned int	n_qps;
+	unsigned int	max_qps;
+	unsigned int	n_vecs;
+};
+
+/**
  * struct opi_dev - one function of a card, on either side
  * @pdev:	the PCI function
  * @flags:	OPI_DEV_F_*
  * @failures:	enum opi_failure, a bit each
+ *
+ * @init:	how it was made; under devl_lock
+ * @sizes:	of the devlink resources; under devl_lock
+ * @snapshots:	failures leave snapshots of the regions; under devl_lock
  *
  * @regs:	BAR 0
  * @db:		BAR 2
@@ -94,7 +121,9 @@ enum opi_region {
  * @timeout:	jiffies; longest time of a command or a reset
  * @max_segs:	segments of a frame that the card takes
  * @max_order:	log2 of the largest ring that the card takes
- * @max_qps:	queue pairs that this card and all before it have room for
+ * @n_qps:	queue pairs that the card has for this function
+ * @max_qps:	those that can be used: as many as this card and all before it
+ *		have had since the netdevs were made, and as @init says
  * @caps:	OPI_CAP_*; written under devl_lock
  *
  * @aq:		admin queue
@@ -144,6 +173,10 @@ struct opi_dev {
 	unsigned long		flags;
 	unsigned long		failures;
 
+	struct opi_init_config	init;
+	struct opi_resource_sizes sizes;
+	bool			snapshots;
+
 	void __iomem		*regs;
 	void __iomem		*db;
 	resource_size_t		db_size;
@@ -151,6 +184,7 @@ struct opi_dev {
 	unsigned long		timeout;
 	unsigned int		max_segs;
 	unsigned int		max_order;
+	unsigned int		n_qps;
 	unsigned int		max_qps;
 	u64			caps;
 
@@ -309,6 +343,7 @@ void opi_health_update(struct opi_dev *od);
 /* ---- region.c ---------------------------------------------------------- */
 
 int opi_regions_init(struct opi_dev *od);
+void opi_regions_snapshot(struct opi_dev *od);
 void opi_regions_exit(struct opi_dev *od);
 
 /* ---- reload.c ---------------------------------------------------------- */
@@ -320,6 +355,19 @@ int opi_reload_down(struct devlink *devlink, bool netns_change,
 int opi_reload_up(struct devlink *devlink, enum devlink_reload_action action,
 		  enum devlink_reload_limit limit, u32 *actions_performed,
 		  struct netlink_ext_ack *extack);
+
+/* ---- param.c ----------------------------------------------------------- */
+
+void opi_params_default(struct opi_dev *od);
+int opi_params_init(struct opi_dev *od);
+void opi_params_exit(struct opi_dev *od);
+void opi_params_apply(struct opi_dev *od);
+
+/* ---- resource.c -------------------------------------------------------- */
+
+int opi_resources_init(struct opi_dev *od);
+void opi_resources_exit(struct opi_dev *od);
+void opi_resources_apply(struct opi_dev *od);
 
 /* ---- netdev.c ---------------------------------------------------------- */
 

@@ -74,21 +74,26 @@ static int opi_region_read_eqs(struct devlink *devlink,
 			       u64 offset, u32 size, u8 *data)
 {
 	struct opi_dev *od = devlink_priv(devlink);
-	size_t len = OPI_EQ_ENTRIES * sizeof(struct opi_eqe);
 	unsigned int i;
+	u64 base = 0;
 
 	for (i = 0; i < od->n_vecs; i++) {
 		struct opi_eq *eq = &od->eqs[i];
+		size_t len = eq->size * sizeof(*eq->ring);
 
 		spin_lock_irq(&eq->lock);
-		opi_region_copy(eq->ring, i * len, len, offset, size, data);
+		opi_region_copy(eq->ring, base, len, offset, size, data);
 		spin_unlock_irq(&eq->lock);
+		base += len;
 	}
 	return 0;
 }
 
 static u32 opi_region_size(struct opi_dev *od, enum opi_region region)
 {
+	unsigned int i;
+	u32 size = 0;
+
 	switch (region) {
 	case OPI_REGION_REGS:
 		return OPI_BAR_REGS_SIZE;
@@ -96,7 +101,9 @@ static u32 opi_region_size(struct opi_dev *od, enum opi_region region)
 		return OPI_AQ_SLOTS * (sizeof(*od->aq.sq) +
 				       sizeof(*od->aq.cq));
 	case OPI_REGION_EQS:
-		return od->n_vecs * OPI_EQ_ENTRIES * sizeof(struct opi_eqe);
+		for (i = 0; i < od->n_vecs; i++)
+			size += od->eqs[i].size * sizeof(*od->eqs[i].ring);
+		return size;
 	default:
 		return 0;
 	}
@@ -194,6 +201,37 @@ int opi_regions_init(struct opi_dev *od)
 			return err;
 	}
 	return 0;
+}
+
+/**
+ * opi_regions_snapshot - keep what the regions have now
+ * @od:		the device, that has failed
+ *
+ * All regions get a snapshot of the same number.  One that has as many as it may
+ * have, or cannot be read, gets none.
+ *
+ * Context: devl_lock held, may sleep.
+ */
+void opi_regions_snapshot(struct opi_dev *od)
+{
+	struct devlink *devlink = priv_to_devlink(od);
+	unsigned int i;
+	u32 id;
+
+	if (devlink_region_snapshot_id_get(devlink, &id))
+		return;
+	for (i = 0; i < OPI_N_REGIONS; i++) {
+		u8 *data;
+
+		if (!od->regions[i].region ||
+		    opi_region_snapshot(devlink, &opi_region_ops[i], NULL,
+					&data))
+			continue;
+		if (devlink_region_snapshot_create(od->regions[i].region, data,
+						   id))
+			kvfree(data);
+	}
+	devlink_region_snapshot_id_put(devlink, id);
 }
 
 /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * devlink reload: all that the driver has made of a function is taken down and
- * made anew, with the settings of a driver that has just been bound, and in
- * another network namespace if that was asked for.
+ * made anew, with the settings of a driver that has just been bound but for those
+ * of devlink itself, and in another network namespace if that was asked for.
  *
  * To the card it is a reset of the function, to the other side a driver that
  * goes and comes back.
@@ -90,6 +90,8 @@ int opi_reload_up(struct devlink *devlink, enum devlink_reload_action action,
 	rtnl_lock();
 	opi_qps_defaults(od);
 	rtnl_unlock();
+	opi_params_apply(od);
+	opi_resources_apply(od);
 
 	err = opi_reload_alloc(od);
 	if (err) {
@@ -104,7 +106,7 @@ int opi_reload_up(struct devlink *devlink, enum devlink_reload_action action,
 	}
 
 	pci_set_master(od->pdev);
-	od->max_qps = OPI_MAX_QPS;
+	od->max_qps = od->init.max_qps;
 	err = opi_dev_start(od);
 	if (err == -EBUSY)
 		NL_SET_ERR_MSG_MOD(extack,
