@@ -79,7 +79,7 @@ a_tc_rule_on_the_representor_stops_the_host()
 		jq -e '[.. | .packets? // empty] | max > 0'
 	dpu_sh 'tc qdisc del dev $1 clsact' "$REP"
 	await host 5 "ping -q -c 1 -W 1 $DPU_IP"
-	ping_works host "$FAR_IP"
+	await host 5 "ping -q -c 1 -W 1 $FAR_IP"
 }
 
 changes_in_quick_succession_end_in_the_last_state()
