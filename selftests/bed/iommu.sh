@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# soak: streams_pass_both_ways datagrams_pass_both_ways
+# soak: the_driver_can_be_reloaded_under_traffic the_function_can_be_reset_under_traffic
 #
 # An IOMMU between the card and the host's memory: the driver maps what it gives
 # to the card, and nothing but that is touched, over reloads and resets too.

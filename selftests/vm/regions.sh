@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
+# soak: regions_can_be_read_while_the_function_is_reset
 # order: 22
 #
 # devlink regions: registers, admin queue and event queues, as snapshots and

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# soak: the_host_reloads_while_the_dpu_sends the_dpu_reloads_while_the_host_sends both_reload_at_once
 # order: 42
 #
 # devlink reload: on both sides, idle and under traffic, into another network

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# soak: tests_under_traffic_end_in_traffic
 # order: 45
 #
 # devlink health reporters: what each says of itself, that a failure made up by
