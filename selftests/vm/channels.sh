@@ -74,7 +74,8 @@ channels_change_on_both_sides()
 	local n max
 
 	keep_channels
-	max=$(most host "$HIF")
+	# The host's PF may have more than the DPU's function.
+	max=$(printf '%s\n' "$(most host "$HIF")" "$(most dpu "$P0")" | sort -n | head -n 1)
 	note "at most $max"
 	[ "$max" -ge 4 ]
 	for n in 1 2 3 4 "$max" 1 2; do
