@@ -167,6 +167,24 @@ stuck_tasks()
 	done'
 }
 
+# Of a case that hangs: what the guests do.  They may be what hangs.
+hang_evidence()
+{
+	local vm
+
+	for vm in host dpu; do
+		echo "--- $vm: $(vm_state "$vm")"
+		# shellcheck disable=SC2016 # the guest's
+		timeout 60 "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$vm" sh -c '
+			ps -eo pid,stat,etimes,wchan:30,args --ppid 2 -N | tail -n 40
+			for p in /proc/[0-9]*; do
+				read -r _ _ state _ <$p/stat 2>/dev/null || continue
+				[ "$state" != D ] || { cat $p/comm $p/stack; }
+			done
+			dmesg | tail -n 20' </dev/null || echo "$vm does not answer"
+	done
+}
+
 no_stuck_tasks() { expect_eq "tasks that cannot be killed on $1" "$(stuck_tasks "$1")" ""; }
 
 # ---- the card as opitool and devlink show it -------------------------------

@@ -145,23 +145,60 @@ end_case_output()
 	rm -rf "$CASE_DIR"
 }
 
+# What hangs, before it is ended: the builder's processes, and what the library of
+# the test knows to ask.
+case_hangs()
+{
+	{
+		echo "--- what the case runs"
+		ps -o pid=,stat=,etimes=,args= --forest -p "$(pgrep -d, -g "$1")" | cut -c1-150
+		if declare -F hang_evidence >/dev/null; then
+			hang_evidence
+		fi
+	} >>"$CASE_DIR/output" 2>&1
+}
+
 # A time-out: end the case and everything that it runs, and wait for its clean-up,
 # however often we are told.
 end_case()
 {
 	trap : TERM INT HUP
+	case_hangs "$1"
 	kill -- "-$1" 2>/dev/null
 	while kill -0 "$1" 2>/dev/null; do
 		wait "$1"
 	done
-	end_case_output
-	exit 143
+}
+
+# wait_case PID SECONDS: its status, 124 if it had to be ended.
+wait_case()
+{
+	local pid=$1 dog ended='' rc=0
+
+	# Not of the test's process group: it may outlive the test, and holds nothing.
+	setsid sleep "$2" </dev/null >/dev/null 2>&1 &
+	dog=$!
+	trap 'end_case "$pid"; end_case_output; kill "$dog"; exit 143' TERM INT HUP
+	wait -n -p ended "$pid" "$dog" || rc=$?
+	trap - TERM INT HUP
+	if [ "$ended" = "$pid" ]; then
+		kill "$dog" 2>/dev/null
+		wait "$dog" 2>/dev/null
+		return "$rc"
+	fi
+	echo "--- ended after $2 s" >>"$CASE_DIR/output"
+	end_case "$pid"
+	trap - TERM INT HUP
+	return 124
 }
 
 run_cases()
 {
-	local name rc started pid
+	local name rc started pid limit
 
+	# The runner gives the test so long: one that hangs shall leave time for others.
+	limit=$((${kselftest_override_timeout:-0} * 2 / 3))
+	[ "$limit" -gt 0 ] || limit=86400
 	if [ $# = 0 ]; then
 		# shellcheck disable=SC2086,SC2153 # words on purpose; the test file's
 		set -- $CASES
@@ -183,10 +220,8 @@ run_cases()
 		run_case "$name" </dev/null >"$CASE_DIR/output" 2>&1 &
 		pid=$!
 		set +m
-		trap 'end_case "$pid"' TERM INT HUP
 		rc=0
-		wait "$pid" || rc=$?
-		trap - TERM INT HUP
+		wait_case "$pid" "$limit" || rc=$?
 		end_case_output
 		if [ "$rc" = 0 ]; then
 			ktap_test_pass "${name//_/ }"

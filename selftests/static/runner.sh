@@ -12,6 +12,7 @@ CASES="
 	a_crash_counts_as_a_failure
 	a_case_that_never_reports_counts_as_a_failure
 	a_test_that_hangs_is_ended_and_its_clean_up_runs
+	a_case_that_hangs_leaves_time_for_the_others
 	a_test_without_cases_counts_as_one
 	a_skip_is_shown
 	nothing_run_is_a_failure
@@ -109,6 +110,22 @@ a_test_that_hangs_is_ended_and_its_clean_up_runs()
 	[ -e "$CASE_DIR/cleaned" ]
 }
 
+# It says what hung, too.
+a_case_that_hangs_leaves_time_for_the_others()
+{
+	make_cases t <<-T
+	# timeout: 6
+	CASES="a b"
+	a() { defer touch "$CASE_DIR/cleaned"; sleep 98.7; }
+	b() { true; }
+	run_cases "\$@"
+	T
+	result 1 '1 passed, 1 failed' t
+	[ -e "$CASE_DIR/cleaned" ]
+	grep -q 'sleep 98\.7' "$CASE_DIR/out"
+	grep -q 'ended after [0-9]* s' "$CASE_DIR/out"
+}
+
 a_test_without_cases_counts_as_one()
 {
 	make_test t <<<true
@@ -182,7 +199,6 @@ a_soak_goes_on_where_it_stopped()
 	expect_eq "runs of the first test" "$(wc -l <"$CASE_DIR/one")" 2
 }
 
-# The library's own: errexit holds in cases, functions and substitutions.
 a_soak_runs_what_is_longer_in_it()
 {
 	make_test none <<<false
@@ -212,6 +228,7 @@ what_has_a_count_is_soaked()
 	done
 }
 
+# The library's own: errexit holds in cases, functions and substitutions.
 a_failing_command_ends_a_case()
 {
 	make_cases t <<-'T'
