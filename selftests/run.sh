@@ -201,18 +201,26 @@ run_tests()
 	done
 }
 
-# One bed per kernel for all tests in vm/: vm/up boots it, vm/clean looks
-# whether both kernels are content at the end.
+# run_vm_tests KERNEL queue|TEST...: on one bed: vm/up boots it, vm/clean looks whether both
+# kernels are content at the end.
 run_vm_tests()
 {
-	local kernel=$1
+	local kernel=$1 test
 	shift
 
 	[ $# -gt 0 ] || return 0
+	[ "$1" != queue ] || [ -n "$up" ] || [ -s "$logs/queue-$kernel" ] || return 0
 	[ -n "$up" ] || run_tests "$kernel" vm/up
 	# Without a bed there is nothing to try.
 	if "$OPI_TOP/qemu/testbed" --name "$OPI_BED" status >/dev/null 2>&1; then
-		run_tests "$kernel" "$@" vm/clean
+		if [ "$1" = queue ]; then
+			while test=$(next_test "$kernel") && [ -n "$test" ]; do
+				run_tests "$kernel" "$test"
+			done
+			run_tests "$kernel" vm/clean
+		else
+			run_tests "$kernel" "$@" vm/clean
+		fi
 	fi
 	[ "$(counts "$kernel-vm-" | cut -d' ' -f2)" = 0 ] ||
 		keep_evidence "$kernel" | in_one_piece
@@ -279,36 +287,39 @@ run_chain()
 	"$@"
 }
 
-# half 1|2 TEST...: those of one of two chains, in the order given.  Their time
-# limits tell what takes long.
-half()
+# What two chains share: all of vm/ on a kernel, what takes longest (as the time limits
+# tell) first, so that both end at about the same time.
+make_queue()
 {
-	local which=$1 t
-	shift
+	local t
 
-	for t in "$@"; do
-		printf '%s %s\n' "$(timeout_of "$t" stock)" "$t"
-	done | sort -rn | awk -v which="$which" '
-		{ to = sum[1] <= sum[2] ? 1 : 2; sum[to] += $1; if (to == which) print $2 }' |
-		grep -Fxf - <(printf '%s\n' "$@") || :
+	for t in $(tier_tests vm); do
+		case $tier,$t in
+		*,vm/up|*,vm/clean|*,vm/up:*|*,vm/clean:*) ;;
+		# What the smoke test does, others do at length.
+		check,vm/smoke) ;;
+		*) printf '%s %s\n' "$(timeout_of "$t" "$1")" "$t" ;;
+		esac
+	done | sort -s -k1,1rn | cut -d' ' -f2 >"$logs/queue-$1"
 }
 
-# vm_chain KERNEL 1|2: half of vm/ on a bed of its own.
+# next_test KERNEL: take one from the queue, if there is one left.
+next_test()
+{
+	# shellcheck disable=SC2016 # for the shell that has the lock
+	flock "$logs/.lock-queue" sh -c 'head -n 1 "$0" && sed -i 1d "$0"' "$logs/queue-$1"
+}
+
+# vm_chain KERNEL 1|2: take tests from the queue, on a bed of its own.
 vm_chain()
 {
-	local all
-	mapfile -t all < <(tier_tests vm | grep -v -e vm/up -e vm/clean)
-
-	# What the smoke test does, others do at length.
-	if [ "$tier" = check ]; then
-		mapfile -t all < <(printf '%s\n' "${all[@]}" | grep -v vm/smoke)
-	fi
 	if [ "$2" = 2 ]; then
 		part=-2
 		beds+=-2
 	fi
-	# shellcheck disable=SC2046 # words on purpose
-	run_kernel "$1" $(half "$2" "${all[@]}")
+	OPI_KERNEL=$1 OPI_BED=$beds-$1
+	export OPI_KERNEL OPI_BED
+	run_vm_tests "$1" queue
 }
 
 # shellcheck disable=SC2046,SC2086 # words on purpose
@@ -410,6 +421,9 @@ check|check-full|soak)
 		up=1
 	fi
 	chain=1
+	for k in $kernels; do
+		make_queue "$k"
+	done
 	# Bounds of waits, not waits: the chains slow each other down.
 	slow=$((slow * 3))
 	start_chain other_chain

@@ -20,6 +20,9 @@ dpu() { tb dpu "$@"; }
 # on host|dpu CMD...
 on() { tb "$@"; }
 
+# on_for SECONDS VM CMD...: the same, but not for longer.
+on_for() { timeout "$(secs "$1")" "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "${@:2}" </dev/null; }
+
 # A shell script in a guest: on_sh VM SCRIPT [ARG...].
 on_sh() { local vm=$1 script=$2; shift 2; tb "$vm" sh -c "$script" sh "$@" </dev/null; }
 host_sh() { on_sh host "$@"; }
@@ -89,7 +92,7 @@ bed_ready()
 	local vm state
 
 	for vm in host dpu; do
-		if timeout "$(secs 15)" "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$vm" true </dev/null 2>/dev/null; then
+		if on_for 15 "$vm" true 2>/dev/null; then
 			continue
 		fi
 		state=$(vm_state "$vm")
@@ -189,8 +192,16 @@ no_stuck_tasks() { expect_eq "tasks that cannot be killed on $1" "$(stuck_tasks 
 
 # ---- the card as opitool and devlink show it -------------------------------
 
-# The card's function: host PF on the host, DPU function on the DPU.
-pci_of() { on_sh "$1" 'basename "$(ls -d /sys/bus/pci/drivers/opi_core/0000:* | head -n 1)"'; }
+# The card's function: host PF on the host, DPU function on the DPU.  It does not
+# move while a case runs.
+pci_of()
+{
+	local known=$CASE_DIR/pci_of_$1
+
+	[ -s "$known" ] ||
+		on_sh "$1" 'set -- /sys/bus/pci/drivers/opi_core/0000:*; [ ! -e "$1" ] || echo "${1##*/}"' >"$known"
+	cat "$known"
+}
 
 # dpu_field VM JQ-PATH: of the first DPU that opitool shows.
 dpu_field() { on "$1" opitool -j dpu show </dev/null | jq -r ".[0]$2"; }

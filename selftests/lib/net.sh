@@ -18,14 +18,14 @@ FAR_IP=10.77.0.2 ECHO_IP=10.77.0.100 ECHO_PORT=7
 # Nothing is touched that is right already.
 host_net_up()
 {
-	HIF=$(host "$GUEST/netup" host "$HOST_IP" "$HOST_IP6" </dev/null)
+	HIF=$(on_for 60 host "$GUEST/netup" host "$HOST_IP" "$HOST_IP6" "$@")
 }
 
 dpu_net_up()
 {
 	local names
 
-	names=$(dpu "$GUEST/netup" dpu "$DPU_IP" "$DPU_IP6" </dev/null) || return
+	names=$(on_for 60 dpu "$GUEST/netup" dpu "$DPU_IP" "$DPU_IP6") || return
 	# shellcheck disable=SC2034 # used by tests
 	P0=${names% *} REP=${names#* }
 }
@@ -35,6 +35,8 @@ dpu_net_up()
 # that start anew.
 net_up()
 {
+	! try_net_up 2>"$CASE_DIR/net_up" || return 0
+	cat "$CASE_DIR/net_up" >&2
 	bed_ready
 	if ! try_net_up; then
 		note "no traffic between host and DPU; both are started anew for the next case"
@@ -48,13 +50,7 @@ net_up()
 }
 
 # In a condition errexit is off, hence the chain.
-try_net_up()
-{
-	dpu_net_up && host_net_up &&
-		await host 20 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ]" &&
-		await dpu 20 "[ \$(cat /sys/class/net/$REP/carrier) = 1 ]" &&
-		await host 20 "ping -q -c 1 -W 1 $DPU_IP"
-}
+try_net_up() { dpu_net_up && host_net_up "$(secs 20)" "$DPU_IP"; }
 
 # What one would look at first.
 net_state()

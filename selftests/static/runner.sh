@@ -114,7 +114,7 @@ a_test_that_hangs_is_ended_and_its_clean_up_runs()
 a_case_that_hangs_leaves_time_for_the_others()
 {
 	make_cases t <<-T
-	# timeout: 6
+	# timeout: 12
 	CASES="a b"
 	a() { defer touch "$CASE_DIR/cleaned"; sleep 98.7; }
 	b() { true; }
