@@ -135,8 +135,9 @@ vm_argv() {
 	*) ifname=oob0 machine+=,memory-backend=ram0 ;;
 	esac
 	# A builder that has much to do delivers timer ticks late: the guest shall
-	# not conclude that its timer or its TSC is broken.
-	append="console=ttyS0 loglevel=5 tsc=reliable no_timer_check"
+	# not conclude that its timer or its TSC is broken, nor that a CPU is stuck which
+	# was not given time.
+	append="console=ttyS0 loglevel=5 tsc=reliable no_timer_check watchdog_thresh=30"
 	append+=" opi.name=$vm opi.if=$ifname opi.mac=$mac opi.addr=10.0.2.15/24 opi.init=$init"
 	append+=" opi.key=$(cut -d' ' -f2 "$BED/key.pub")"
 	[ "$init" != light ] || append+=" net.ifnames=0"
