@@ -45,6 +45,7 @@ install:		## install modules, opitool and headers on this system (KDIR, PREFIX, 
 	$(MAKE) -C kernel KDIR=$(KDIR)
 	$(MAKE) -C kernel KDIR=$(KDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates/opi modules_install
 	$(MAKE) -C tools/opitool install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	$(MAKE) -C tools/udev install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/include/linux
 	install -m 644 uapi/linux/*.h $(DESTDIR)$(PREFIX)/include/linux/
 

@@ -69,8 +69,11 @@ install_modules() {
 	# depmod wants to see all modules of the kernel: lend them by hard links.
 	rm -rf "$stage.depmod"
 	mkdir -p "$stage.depmod/lib/modules"
-	cp -al "$modules/$kver" "$stage.depmod/lib/modules/$kver" 2>/dev/null ||
+	# A cache on another mount takes copies; what half a try left would be in the way.
+	cp -al "$modules/$kver" "$stage.depmod/lib/modules/$kver" 2>/dev/null || {
+		rm -rf "$stage.depmod/lib/modules/$kver"
 		cp -a "$modules/$kver" "$stage.depmod/lib/modules/$kver"
+	}
 	rm -f "$stage.depmod/lib/modules/$kver"/modules.{dep,alias,symbols,softdep,devname,weakdep}*
 	cp -a "$mods/updates" "$stage.depmod/lib/modules/$kver/"
 	inroot depmod -b "$stage.depmod" "$kver"
@@ -86,7 +89,7 @@ install_userland() {
 	local d src
 
 	src=$(opi_linux_src)
-	for d in tools/opitool selftests; do
+	for d in tools/opitool tools/udev selftests; do
 		inroot make -C "$tree/$d" -j "$OPI_JOBS" LINUX_SRC="$src"
 		inroot make -C "$tree/$d" install DESTDIR="$stage" PREFIX=/usr LINUX_SRC="$src"
 	done

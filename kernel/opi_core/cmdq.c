@@ -555,6 +555,18 @@ int opi_cmd_rss_set(struct opi_dev *od, const struct opi_rss_config *rss)
 	return opi_aq_give(od, OPI_CMD_RSS_SET, 0, rss, sizeof(*rss));
 }
 
+/* PORT_LIST and FUNC_LIST. */
+static int opi_aq_list(struct opi_dev *od, u16 opcode, u32 start, __le32 *ids,
+		       unsigned int max)
+{
+	struct opi_cmd cmd = { .u.list.start = cpu_to_le32(start) };
+	u32 n;
+	int err;
+
+	err = opi_aq_exec(od, opcode, 0, &cmd, ids, max * sizeof(*ids), &n);
+	return err ?: min(n, max);
+}
+
 /**
  * opi_cmd_port_list - ask for the ids of ports
  * @od:		the device
@@ -567,13 +579,7 @@ int opi_cmd_rss_set(struct opi_dev *od, const struct opi_rss_config *rss)
 int opi_cmd_port_list(struct opi_dev *od, u32 start, __le32 *ids,
 		      unsigned int max)
 {
-	struct opi_cmd cmd = { .u.list.start = cpu_to_le32(start) };
-	u32 n;
-	int err;
-
-	err = opi_aq_exec(od, OPI_CMD_PORT_LIST, 0, &cmd, ids,
-			  max * sizeof(*ids), &n);
-	return err ?: min(n, max);
+	return opi_aq_list(od, OPI_CMD_PORT_LIST, start, ids, max);
 }
 
 /**
@@ -668,6 +674,134 @@ int opi_cmd_port_set_rx(struct opi_dev *od, u32 port,
 			const struct opi_rx_config *rx)
 {
 	return opi_aq_give(od, OPI_CMD_PORT_SET_RX, port, rx, sizeof(*rx));
+}
+
+/**
+ * opi_cmd_func_list - ask for the ids of functions
+ * @od:		the device
+ * @start:	first id of interest
+ * @ids:	the answer: rising ids, unchecked
+ * @max:	room in @ids, at most OPI_CMD_BUF_MAX / 4
+ *
+ * Return: how many ids there are in @ids, or a negative errno, see above.
+ */
+int opi_cmd_func_list(struct opi_dev *od, u32 start, __le32 *ids,
+		      unsigned int max)
+{
+	return opi_aq_list(od, OPI_CMD_FUNC_LIST, start, ids, max);
+}
+
+/**
+ * opi_cmd_func_get - ask for attributes and state of a function
+ * @od:		the device
+ * @func:	its id
+ * @info:	the answer, unchecked
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_func_get(struct opi_dev *od, u32 func, struct opi_func_info *info)
+{
+	struct opi_cmd cmd = {};
+
+	return opi_aq_exec(od, OPI_CMD_FUNC_GET, func, &cmd, info,
+			   sizeof(*info), NULL);
+}
+
+/**
+ * opi_cmd_func_create - make a subfunction for the host
+ * @od:		the device, DPU side
+ * @controller:	whose it will be
+ * @pf:		number of its PF
+ * @sf:		its number
+ * @func:	gets its id
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_func_create(struct opi_dev *od, u16 controller, u16 pf, u32 sf,
+			u32 *func)
+{
+	struct opi_cmd cmd = {
+		.u.create.type		= OPI_PORT_SF,
+		.u.create.fclass	= OPI_CLASS_NET,
+		.u.create.controller	= cpu_to_le16(controller),
+		.u.create.pf		= cpu_to_le16(pf),
+		.u.create.sf		= cpu_to_le32(sf),
+	};
+
+	return opi_aq_exec(od, OPI_CMD_FUNC_CREATE, 0, &cmd, NULL, 0, func);
+}
+
+/**
+ * opi_cmd_func_destroy - destroy a subfunction that the host does not see
+ * @od:		the device, DPU side
+ * @func:	its id
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_func_destroy(struct opi_dev *od, u32 func)
+{
+	struct opi_cmd cmd = {};
+
+	return opi_aq_exec(od, OPI_CMD_FUNC_DESTROY, func, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_func_set - change a function
+ * @od:		the device, DPU side
+ * @func:	its id
+ * @set:	fields, and which of them count, are taken from it
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_func_set(struct opi_dev *od, u32 func, const struct opi_cmd *set)
+{
+	struct opi_cmd cmd = { .u.func = set->u.func };
+
+	return opi_aq_exec(od, OPI_CMD_FUNC_SET, func, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_func_expose - let the host have a function
+ * @od:		the device, DPU side
+ * @func:	its id
+ *
+ * Return: 0 or a negative errno, see above; -EEXIST if it is so already.
+ */
+int opi_cmd_func_expose(struct opi_dev *od, u32 func)
+{
+	struct opi_cmd cmd = {};
+
+	return opi_aq_exec(od, OPI_CMD_FUNC_EXPOSE, func, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_func_withdraw - take a function from the host
+ * @od:		the device, DPU side
+ * @func:	its id
+ *
+ * Return: 0 or a negative errno, see above; the function does no DMA then.
+ */
+int opi_cmd_func_withdraw(struct opi_dev *od, u32 func)
+{
+	struct opi_cmd cmd = {};
+
+	return opi_aq_exec(od, OPI_CMD_FUNC_WITHDRAW, func, &cmd, NULL, 0,
+			   NULL);
+}
+
+/**
+ * opi_cmd_func_attach - say whether a subfunction is driven
+ * @od:		the device, a host PF
+ * @func:	id of one of its subfunctions
+ * @up:		it is
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_func_attach(struct opi_dev *od, u32 func, bool up)
+{
+	struct opi_cmd cmd = { .u.state.up = up };
+
+	return opi_aq_exec(od, OPI_CMD_FUNC_ATTACH, func, &cmd, NULL, 0, NULL);
 }
 
 /**

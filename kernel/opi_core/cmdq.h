@@ -143,6 +143,16 @@ int opi_cmd_port_set_mtu(struct opi_dev *od, u32 port, u32 mtu);
 int opi_cmd_port_set_mac(struct opi_dev *od, u32 port, const u8 *mac);
 int opi_cmd_port_set_rx(struct opi_dev *od, u32 port,
 			const struct opi_rx_config *rx);
+int opi_cmd_func_list(struct opi_dev *od, u32 start, __le32 *ids,
+		      unsigned int max);
+int opi_cmd_func_get(struct opi_dev *od, u32 func, struct opi_func_info *info);
+int opi_cmd_func_create(struct opi_dev *od, u16 controller, u16 pf, u32 sf,
+			u32 *func);
+int opi_cmd_func_destroy(struct opi_dev *od, u32 func);
+int opi_cmd_func_set(struct opi_dev *od, u32 func, const struct opi_cmd *set);
+int opi_cmd_func_expose(struct opi_dev *od, u32 func);
+int opi_cmd_func_withdraw(struct opi_dev *od, u32 func);
+int opi_cmd_func_attach(struct opi_dev *od, u32 func, bool up);
 int opi_cmd_boot_set(struct opi_dev *od, u8 os_status);
 
 #endif /* _OPI_CMDQ_H */

@@ -29,20 +29,20 @@ static void opi_coal_work(struct work_struct *work)
 	struct dim_cq_moder moder;
 
 	moder = net_dim_get_rx_moderation(dim->mode, dim->profile_ix);
-	if (READ_ONCE(qp->od->coal.adaptive))
+	if (READ_ONCE(qp->qs->coal.adaptive))
 		opi_coal_write(qp, moder.usec, moder.pkts);
 	dim->state = DIM_START_MEASURE;
 }
 
 /**
- * opi_coal_init - give a queue pair the device's setting
+ * opi_coal_init - give a queue pair its function's setting
  * @qp:		the queue pair, not running yet
  *
  * Context: rtnl held.
  */
 void opi_coal_init(struct opi_qp *qp)
 {
-	struct opi_coalesce *coal = &qp->od->coal;
+	struct opi_coalesce *coal = &qp->qs->coal;
 
 	INIT_WORK(&qp->dim.work, opi_coal_work);
 	qp->dim.mode = DIM_CQ_PERIOD_MODE_START_FROM_EQE;
@@ -91,14 +91,14 @@ int opi_coal_get(struct net_device *netdev, struct ethtool_coalesce *coal,
 		 struct kernel_ethtool_coalesce *kernel_coal,
 		 struct netlink_ext_ack *extack)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 
-	if (!(od->caps & OPI_CAP_COALESCE))
+	if (!(qs->od->caps & OPI_CAP_COALESCE))
 		return -EOPNOTSUPP;
 
-	coal->rx_coalesce_usecs = od->coal.usecs;
-	coal->rx_max_coalesced_frames = od->coal.frames;
-	coal->use_adaptive_rx_coalesce = od->coal.adaptive;
+	coal->rx_coalesce_usecs = qs->coal.usecs;
+	coal->rx_max_coalesced_frames = qs->coal.frames;
+	coal->use_adaptive_rx_coalesce = qs->coal.adaptive;
 	return 0;
 }
 
@@ -118,12 +118,12 @@ int opi_coal_set(struct net_device *netdev, struct ethtool_coalesce *coal,
 {
 	struct opi_port *port = opi_netdev_port(netdev);
 	u32 frames = coal->rx_max_coalesced_frames;
-	struct opi_dev *od = port->od;
+	struct opi_qset *qs = port->qs;
 	unsigned int i;
 
 	if (!opi_port_owns_qps(port, extack))
 		return -EOPNOTSUPP;
-	if (!(od->caps & OPI_CAP_COALESCE)) {
+	if (!(qs->od->caps & OPI_CAP_COALESCE)) {
 		NL_SET_ERR_MSG_MOD(extack, "the card cannot hold notifications back");
 		return -EOPNOTSUPP;
 	}
@@ -142,19 +142,19 @@ int opi_coal_set(struct net_device *netdev, struct ethtool_coalesce *coal,
 		return -EINVAL;
 	}
 
-	od->coal.usecs = coal->rx_coalesce_usecs;
-	od->coal.frames = frames;
-	WRITE_ONCE(od->coal.adaptive, coal->use_adaptive_rx_coalesce);
+	qs->coal.usecs = coal->rx_coalesce_usecs;
+	qs->coal.frames = frames;
+	WRITE_ONCE(qs->coal.adaptive, coal->use_adaptive_rx_coalesce);
 
-	for (i = 0; i < od->cfg.n_qps; i++) {
-		struct opi_qp *qp = rtnl_dereference(od->qps[i]);
+	for (i = 0; i < qs->cfg.n_qps; i++) {
+		struct opi_qp *qp = rtnl_dereference(qs->qps[i]);
 
 		if (!qp)
 			continue;
-		if (!od->coal.adaptive) {
+		if (!qs->coal.adaptive) {
 			/* DIM must not have the last word. */
 			flush_work(&qp->dim.work);
-			opi_coal_write(qp, od->coal.usecs, frames);
+			opi_coal_write(qp, qs->coal.usecs, frames);
 		}
 		/* The card hears of it at the end of a poll. */
 		local_bh_disable();

@@ -93,4 +93,5 @@ const struct devlink_ops opi_devlink_ops = {
 	.reload_up		= opi_reload_up,
 	.info_get		= opi_devlink_info_get,
 	.eswitch_mode_get	= opi_devlink_eswitch_mode_get,
+	.port_new		= opi_port_new,
 };

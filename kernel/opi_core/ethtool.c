@@ -83,7 +83,8 @@ static void opi_get_drvinfo(struct net_device *netdev,
 	char fw[sizeof(od->ident.fw_version) + 1];
 
 	strscpy(info->driver, OPI_DRV_NAME, sizeof(info->driver));
-	strscpy(info->bus_info, pci_name(od->pdev), sizeof(info->bus_info));
+	strscpy(info->bus_info, dev_name(netdev->dev.parent),
+		sizeof(info->bus_info));
 	/* A text that changes only with the card, and then under our feet. */
 	opi_text(fw, od->ident.fw_version, sizeof(od->ident.fw_version));
 	strscpy(info->fw_version, fw, sizeof(info->fw_version));
@@ -113,12 +114,12 @@ static void opi_get_ringparam(struct net_device *netdev,
 			      struct kernel_ethtool_ringparam *kernel_ring,
 			      struct netlink_ext_ack *extack)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 
-	ring->tx_max_pending = BIT(od->max_order);
-	ring->tx_pending = BIT(od->cfg.sq_order);
-	ring->rx_max_pending = BIT(od->max_order);
-	ring->rx_pending = BIT(od->cfg.rq_order);
+	ring->tx_max_pending = BIT(qs->od->max_order);
+	ring->tx_pending = BIT(qs->cfg.sq_order);
+	ring->rx_max_pending = BIT(qs->od->max_order);
+	ring->rx_pending = BIT(qs->cfg.rq_order);
 }
 
 static int opi_set_ringparam(struct net_device *netdev,
@@ -127,7 +128,7 @@ static int opi_set_ringparam(struct net_device *netdev,
 			     struct netlink_ext_ack *extack)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
-	struct opi_qp_config cfg = port->od->cfg;
+	struct opi_qp_config cfg = port->qs->cfg;
 
 	if (!opi_port_owns_qps(port, extack))
 		return -EOPNOTSUPP;
@@ -144,26 +145,26 @@ static int opi_set_ringparam(struct net_device *netdev,
 
 	cfg.rq_order = ilog2(ring->rx_pending);
 	cfg.sq_order = ilog2(ring->tx_pending);
-	if (cfg.rq_order == port->od->cfg.rq_order &&
-	    cfg.sq_order == port->od->cfg.sq_order)
+	if (cfg.rq_order == port->qs->cfg.rq_order &&
+	    cfg.sq_order == port->qs->cfg.sq_order)
 		return 0;
-	return opi_qps_reconfigure(port->od, &cfg, extack);
+	return opi_qps_reconfigure(port->qs, &cfg, extack);
 }
 
 static void opi_get_channels(struct net_device *netdev,
 			     struct ethtool_channels *ch)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 
-	ch->max_combined = od->max_qps;
-	ch->combined_count = od->cfg.n_qps;
+	ch->max_combined = qs->max_qps;
+	ch->combined_count = qs->cfg.n_qps;
 }
 
 static int opi_set_channels(struct net_device *netdev,
 			    struct ethtool_channels *ch)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
-	struct opi_qp_config cfg = port->od->cfg;
+	struct opi_qp_config cfg = port->qs->cfg;
 
 	/* ethtool gives no extack for this one. */
 	if (!opi_port_owns_qps(port, NULL))
@@ -171,9 +172,9 @@ static int opi_set_channels(struct net_device *netdev,
 
 	/* 1 to the most, and no other kind: checked. */
 	cfg.n_qps = ch->combined_count;
-	if (cfg.n_qps == port->od->cfg.n_qps)
+	if (cfg.n_qps == port->qs->cfg.n_qps)
 		return 0;
-	return opi_qps_reconfigure(port->od, &cfg, NULL);
+	return opi_qps_reconfigure(port->qs, &cfg, NULL);
 }
 
 static int opi_get_rxnfc(struct net_device *netdev, struct ethtool_rxnfc *info,
@@ -181,7 +182,7 @@ static int opi_get_rxnfc(struct net_device *netdev, struct ethtool_rxnfc *info,
 {
 	switch (info->cmd) {
 	case ETHTOOL_GRXRINGS:
-		info->data = opi_netdev_port(netdev)->od->cfg.n_qps;
+		info->data = opi_netdev_port(netdev)->qs->cfg.n_qps;
 		return 0;
 	default:
 		return -EOPNOTSUPP;
@@ -228,16 +229,16 @@ static void opi_get_eth_mac_stats(struct net_device *netdev,
 
 static int opi_get_sset_count(struct net_device *netdev, int sset)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 
 	if (sset != ETH_SS_STATS)
 		return -EOPNOTSUPP;
-	return ARRAY_SIZE(opi_port_stats) + od->cfg.n_qps * OPI_N_QP_STATS;
+	return ARRAY_SIZE(opi_port_stats) + qs->cfg.n_qps * OPI_N_QP_STATS;
 }
 
 static void opi_get_strings(struct net_device *netdev, u32 sset, u8 *data)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 	unsigned int i, q;
 
 	if (sset != ETH_SS_STATS)
@@ -245,7 +246,7 @@ static void opi_get_strings(struct net_device *netdev, u32 sset, u8 *data)
 
 	for (i = 0; i < ARRAY_SIZE(opi_port_stats); i++)
 		ethtool_puts(&data, opi_port_stats[i].name);
-	for (q = 0; q < od->cfg.n_qps; q++) {
+	for (q = 0; q < qs->cfg.n_qps; q++) {
 		for (i = 0; i < ARRAY_SIZE(opi_qp_tx_stats); i++)
 			ethtool_sprintf(&data, "qp%u_%s", q,
 					opi_qp_tx_stats[i].name);
@@ -278,26 +279,26 @@ static void opi_get_ethtool_stats(struct net_device *netdev,
 				  struct ethtool_stats *estats, u64 *data)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
-	struct opi_dev *od = port->od;
+	struct opi_qset *qs = port->qs;
 	struct opi_port_stats ps;
 	unsigned int i, q;
 
 	/* Zeros without the card; the driver's own counters are still there. */
-	if (opi_cmd_port_stats(od, port->id, &ps))
+	if (opi_cmd_port_stats(port->od, port->id, &ps))
 		memset(&ps, 0, sizeof(ps));
 	for (i = 0; i < ARRAY_SIZE(opi_port_stats); i++)
 		*data++ = le64_to_cpu(*(__le64 *)((void *)&ps +
 						  opi_port_stats[i].offset));
 
-	for (q = 0; q < od->cfg.n_qps; q++) {
-		const struct opi_qp_stats *qs = &od->qp_stats[q];
+	for (q = 0; q < qs->cfg.n_qps; q++) {
+		const struct opi_qp_stats *st = &qs->stats[q];
 
-		data = opi_get_qp_stats(qs, &qs->tx_sync, opi_qp_tx_stats,
+		data = opi_get_qp_stats(st, &st->tx_sync, opi_qp_tx_stats,
 					ARRAY_SIZE(opi_qp_tx_stats), data);
-		data = opi_get_qp_stats(qs, &qs->rx_sync, opi_qp_rx_stats,
+		data = opi_get_qp_stats(st, &st->rx_sync, opi_qp_rx_stats,
 					ARRAY_SIZE(opi_qp_rx_stats), data);
-		*data++ = qs->restarts;
-		*data++ = qs->lost_irqs;
+		*data++ = st->restarts;
+		*data++ = st->lost_irqs;
 	}
 }
 

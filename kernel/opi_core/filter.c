@@ -22,8 +22,9 @@
 			 NETIF_F_RXCSUM | NETIF_F_GRO_HW | NETIF_F_RXHASH | \
 			 NETIF_F_HW_VLAN_CTAG_RX | NETIF_F_HW_VLAN_CTAG_FILTER)
 
-static netdev_features_t opi_card_features(const struct opi_dev *od)
+static netdev_features_t opi_card_features(const struct opi_port *port)
 {
+	const struct opi_dev *od = port->od;
 	netdev_features_t f = 0;
 	u64 caps = od->caps;
 
@@ -33,7 +34,7 @@ static netdev_features_t opi_card_features(const struct opi_dev *od)
 		f |= OPI_FEATURES_TX;
 	if (caps & OPI_CAP_VLAN)
 		f |= NETIF_F_HW_VLAN_CTAG_TX;
-	if (caps & OPI_CAP_RSS)
+	if (caps & OPI_CAP_RSS && !port->sf)
 		f |= NETIF_F_RXHASH;
 
 	/* The card delivers metadata to those who have said what they take. */
@@ -58,7 +59,7 @@ static netdev_features_t opi_card_features(const struct opi_dev *od)
 void opi_features_init(struct net_device *netdev)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
-	netdev_features_t f = opi_card_features(port->od);
+	netdev_features_t f = opi_card_features(port);
 
 	netdev->hw_features = NETIF_F_SG | f;
 	netdev->features = netdev->hw_features | NETIF_F_HIGHDMA;
@@ -84,12 +85,12 @@ void opi_features_init(struct net_device *netdev)
 netdev_features_t opi_fix_features(struct net_device *netdev,
 				   netdev_features_t features)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_port *port = opi_netdev_port(netdev);
 
 	/* After a reset the card may have others. */
-	features &= ~(OPI_FEATURES & ~opi_card_features(od));
+	features &= ~(OPI_FEATURES & ~opi_card_features(port));
 	/* A program sees one buffer a frame. */
-	if (od->cfg.xdp)
+	if (port->qs->cfg.xdp)
 		features &= ~NETIF_F_GRO_HW;
 	return features;
 }
@@ -97,13 +98,12 @@ netdev_features_t opi_fix_features(struct net_device *netdev,
 static u32 opi_rx_flags(const struct opi_port *port)
 {
 	netdev_features_t features = port->features;
-	const struct opi_dev *od = port->od;
 	u32 flags = 0;
 
 	if (features & NETIF_F_HW_VLAN_CTAG_FILTER)
 		flags |= OPI_RX_F_VLAN_FILTER;
 	/* A program sees frames as they would be on the wire. */
-	if (od->cfg.xdp)
+	if (port->qs->cfg.xdp)
 		return flags;
 	if (features & NETIF_F_HW_VLAN_CTAG_RX)
 		flags |= OPI_RX_F_VLAN_STRIP;
@@ -198,10 +198,11 @@ static int opi_rx_update(struct opi_port *port)
 {
 	int err;
 
-	if (!port->od->net_up || !netif_running(port->netdev))
+	if (!port->qs->up || !netif_running(port->netdev))
 		return 0;
 	err = opi_port_set_rx(port);
-	return opi_no_service(err) ? 0 : err;
+	/* ENOENT: the DPU has taken the function away. */
+	return opi_no_service(err) || err == -ENOENT ? 0 : err;
 }
 
 /**

@@ -324,8 +324,8 @@ static void opi_qps_put_all(struct opi_dev *od, const unsigned long *which,
 
 	devlink_fmsg_arr_pair_nest_start(fmsg, "queues");
 	rtnl_lock();
-	for (i = 0; i < OPI_MAX_QPS; i++) {
-		struct opi_qp *qp = rtnl_dereference(od->qps[i]);
+	for (i = 0; i < od->qs.size; i++) {
+		struct opi_qp *qp = rtnl_dereference(od->qs.qps[i]);
 
 		if (qp && (!which || test_bit(i, which)))
 			put(qp, fmsg, ring);
@@ -380,9 +380,9 @@ static int opi_qps_recover(struct devlink_health_reporter *reporter,
 	int err = 0;
 
 	rtnl_lock();
-	for (i = 0; i < OPI_MAX_QPS && !err; i++)
+	for (i = 0; i < od->qs.size && !err; i++)
 		if (!which || test_bit(i, which))
-			err = opi_qp_restart(od, i);
+			err = opi_qp_restart(&od->qs, i);
 	rtnl_unlock();
 	if (err)
 		NL_SET_ERR_MSG(extack, "a queue pair could not be made anew");
@@ -439,12 +439,12 @@ static int opi_qp_test(struct devlink_health_reporter *reporter,
 	err = opi_health_test_refused(od, extack);
 	if (err)
 		return err;
-	if (!rcu_access_pointer(od->qps[0])) {
+	if (!rcu_access_pointer(od->qs.qps[0])) {
 		NL_SET_ERR_MSG_MOD(extack,
 				   "no netdev is up: there are no queues to test");
 		return -ENETDOWN;
 	}
-	opi_dev_queue_qp(od, 0, half);
+	opi_dev_queue_qp(&od->qs, 0, half);
 	return 0;
 }
 
@@ -508,9 +508,9 @@ static void opi_health_report_half(struct opi_dev *od, enum opi_qp_half half,
 
 	bitmap_zero(which, OPI_MAX_QPS);
 	/* Of one that is not there any more, nothing is to be said. */
-	for (i = 0; i < OPI_MAX_QPS; i++)
-		if (test_and_clear_bit(i, od->qp_failed[half]) &&
-		    rcu_access_pointer(od->qps[i]))
+	for (i = 0; i < od->qs.size; i++)
+		if (test_and_clear_bit(i, od->qs.failed[half]) &&
+		    rcu_access_pointer(od->qs.qps[i]))
 			__set_bit(i, which);
 	if (!bitmap_empty(which, OPI_MAX_QPS))
 		opi_health_tell(od, reporter, msg, which);

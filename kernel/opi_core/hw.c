@@ -84,25 +84,37 @@ int opi_hw_map(struct opi_dev *od)
 	return 0;
 }
 
-/**
- * opi_hw_check - is the card there and alive?
- * @od:		the device
- *
- * Context: any.
- * Return: 0, -ENXIO if the function is gone, -ENODEV if the card behind it is
- * absent, -EIO if the card has failed (interface, "Reset of a function").
- */
-int opi_hw_check(struct opi_dev *od)
+/* Is there a card behind the function that serves it? */
+static int opi_hw_served(struct opi_dev *od, u32 status)
 {
-	u32 status = opi_rd(od, OPI_REG_DEV_STATUS);
-
 	if (status == U32_MAX)
 		return -ENXIO;
 	if (status & OPI_DEV_STATUS_ABSENT)
 		return -ENODEV;
-	if (status & OPI_DEV_STATUS_FATAL)
-		return -EIO;
+	/* A virtual function that the DPU does not let us have. */
+	if (od->pdev->device == OPI_PCI_DEVICE_ID_VF &&
+	    !(status & (OPI_DEV_STATUS_READY | OPI_DEV_STATUS_FATAL)))
+		return -ENODEV;
 	return 0;
+}
+
+/**
+ * opi_hw_check - is the card there and alive?
+ * @od:		the device; it is not being reset
+ *
+ * Context: any.
+ * Return: 0, -ENXIO if the function is gone, -ENODEV if the card behind it is
+ * absent or withholds it, -EIO if the card has failed (interface, "Reset of a
+ * function", "Functions").
+ */
+int opi_hw_check(struct opi_dev *od)
+{
+	u32 status = opi_rd(od, OPI_REG_DEV_STATUS);
+	int err = opi_hw_served(od, status);
+
+	if (err)
+		return err;
+	return status & OPI_DEV_STATUS_FATAL ? -EIO : 0;
 }
 
 static void opi_hw_read_timeout(struct opi_dev *od)
@@ -126,12 +138,12 @@ int opi_hw_reset(struct opi_dev *od)
 {
 	unsigned long end;
 	u32 status, token;
+	int err;
 
 	status = opi_rd(od, OPI_REG_DEV_STATUS);
-	if (status == U32_MAX)
-		return -ENXIO;
-	if (status & OPI_DEV_STATUS_ABSENT)
-		return -ENODEV;
+	err = opi_hw_served(od, status);
+	if (err)
+		return err;
 
 	opi_hw_read_timeout(od);
 	end = jiffies + od->timeout;
@@ -229,8 +241,6 @@ int opi_hw_limits(struct opi_dev *od)
 	}
 	od->max_order = min(od->max_order, OPI_MAX_ORDER);
 	od->n_qps = min(qps, pages - 1);
-	/* netdevs keep the number of queues that they were made with. */
-	od->max_qps = min(od->max_qps, od->n_qps);
 
 	opi_hw_read_timeout(od);
 	return 0;

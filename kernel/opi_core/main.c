@@ -56,6 +56,20 @@ static int opi_dev_identify(struct opi_dev *od)
 	return 0;
 }
 
+/*
+ * Queue pairs of our own are those that subfunctions leave.  netdevs keep the
+ * number of queues that they were made with.
+ */
+static int opi_dev_limit_qps(struct opi_dev *od)
+{
+	u32 sfs = min(le32_to_cpu(od->ident.total_sfs), od->n_qps - 1);
+
+	od->qs.max_qps = min(od->qs.max_qps, od->n_qps -
+			     (od->pdev->device == OPI_PCI_DEVICE_ID_PF ?
+			      sfs : 0));
+	return opi_qps_limit(&od->qs);
+}
+
 static int __opi_dev_start(struct opi_dev *od)
 {
 	int err;
@@ -70,19 +84,22 @@ static int __opi_dev_start(struct opi_dev *od)
 	err = opi_hw_limits(od);
 	if (err)
 		return err;
-	err = opi_qps_limit(od);
-	if (err)
-		return err;
 	err = opi_aq_start(od);
 	if (err)
 		return err;
 	err = opi_dev_identify(od);
 	if (err)
 		return err;
+	err = opi_dev_limit_qps(od);
+	if (err)
+		return err;
 	err = opi_eqs_start(od);
 	if (err)
 		return err;
 	err = opi_ports_sync(od);
+	if (err)
+		return err;
+	err = opi_funcs_sync(od);
 	if (err)
 		return err;
 	err = opi_netdevs_up(od);
@@ -227,20 +244,21 @@ void opi_dev_queue_reset(struct opi_dev *od)
 
 /**
  * opi_dev_queue_qp - report a queue pair, which makes it anew, soon
- * @od:		the device
- * @id:		queue pair, below OPI_MAX_QPS
+ * @qs:		the queue pairs of a function
+ * @index:	which of them
  * @half:	which half has failed
  *
  * A card that breaks it over and over again cannot keep the CPU busy.
  *
  * Context: any.
  */
-void opi_dev_queue_qp(struct opi_dev *od, unsigned int id,
+void opi_dev_queue_qp(struct opi_qset *qs, unsigned int index,
 		      enum opi_qp_half half)
 {
+	struct opi_dev *od = qs->od;
 	bool again = time_before(jiffies, READ_ONCE(od->qp_restart) + HZ);
 
-	set_bit(id, od->qp_failed[half]);
+	set_bit(index, qs->failed[half]);
 	queue_delayed_work(od->wq, &od->qp_work, again ? HZ : 0);
 }
 
@@ -251,14 +269,12 @@ static void opi_event_handle(struct opi_dev *od, const struct opi_event *ev,
 
 	switch (ev->type) {
 	case OPI_EV_QP_ERROR:
-		if (ev->queue >= OPI_MAX_QPS)
-			break;
 		dev_warn_ratelimited(&od->pdev->dev,
 				     "queue pair %u stopped, error %u\n",
 				     ev->queue, ev->sub);
-		opi_dev_queue_qp(od, ev->queue,
-				 ev->sub == OPI_QP_ERR_RXD ? OPI_QP_RX :
-							     OPI_QP_TX);
+		opi_qp_error(od, ev->queue,
+			     ev->sub == OPI_QP_ERR_RXD ? OPI_QP_RX :
+							 OPI_QP_TX);
 		break;
 	case OPI_EV_LINK:
 		/* The answer is newer than the event. */
@@ -279,8 +295,10 @@ static void opi_event_handle(struct opi_dev *od, const struct opi_event *ev,
 		od->st.events_lost += ev->value;
 		*resync = true;
 		break;
+	case OPI_EV_FUNC:
+		opi_func_event(od, ev);
+		break;
 	default:
-		/* Of functions nothing is shown but their ports. */
 		break;
 	}
 }
@@ -303,7 +321,8 @@ static void opi_event_work(struct work_struct *work)
 		od->event_seq = ev.seq;
 		opi_event_handle(od, &ev, &more, &show, &resync);
 	}
-	if (resync)
+	/* Whatever the events that were lost have said. */
+	if (resync && !opi_ports_sync(od) && !opi_funcs_sync(od))
 		opi_ports_refresh(od);
 	if (show || resync)
 		opi_dev_show(od, more);
@@ -336,8 +355,16 @@ static void opi_qp_work(struct work_struct *work)
 {
 	struct opi_dev *od = container_of(to_delayed_work(work),
 					  struct opi_dev, qp_work);
+	struct opi_port *port;
+	unsigned long id;
 
 	opi_health_report_qps(od);
+	/* Subfunctions have no health reporters. */
+	rtnl_lock();
+	xa_for_each(&od->ports, id, port)
+		if (port->sf)
+			opi_qps_restart(port->qs);
+	rtnl_unlock();
 	WRITE_ONCE(od->qp_restart, jiffies);
 }
 
@@ -369,7 +396,9 @@ static void opi_watch_started(struct opi_dev *od, int card)
 		opi_dev_stop(od, OPI_DEV_STATE_GONE);
 		return;
 	case -ENODEV:
-		dev_warn(&od->pdev->dev, "card is absent\n");
+		dev_warn(&od->pdev->dev, "%s\n",
+			 od->pdev->device == OPI_PCI_DEVICE_ID_VF ?
+			 "function is withdrawn" : "card is absent");
 		opi_dev_stop(od, OPI_DEV_STATE_ABSENT);
 		return;
 	case -EIO:
@@ -419,7 +448,7 @@ static void opi_watch_stopped(struct opi_dev *od, int card)
 	od->retry = od->backoff;
 	od->backoff = min(od->backoff * 2, OPI_BACKOFF_MAX);
 	if (!opi_dev_start(od))
-		dev_info(&od->pdev->dev, "card is there\n");
+		dev_info(&od->pdev->dev, "in service\n");
 }
 
 static void opi_watch_work(struct work_struct *work)
@@ -506,12 +535,18 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	od = devlink_priv(devlink);
 	od->pdev = pdev;
 	od->n_qps = OPI_MAX_QPS;
-	od->max_qps = OPI_MAX_QPS;
+	od->qs.od = od;
+	od->qs.shared = opi_is_dpu(od);
 	od->state = OPI_DEV_STATE_STARTING;
 	od->timeout = msecs_to_jiffies(OPI_MIN_TIMEOUT_MS);
 	od->backoff = 1;
 	od->qp_restart = jiffies - HZ;
 	xa_init(&od->ports);
+	xa_init(&od->qps);
+	xa_init(&od->funcs);
+	opi_nl_dpu_init(&od->nl);
+	opi_sfs_init(od);
+	INIT_LIST_HEAD(&od->dead_qps);
 	spin_lock_init(&od->async.lock);
 	INIT_WORK(&od->event_work, opi_event_work);
 	INIT_WORK(&od->reset_work, opi_reset_work);
@@ -547,7 +582,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = opi_aq_init(od);
 	if (err)
 		goto err_aq;
-	err = opi_qps_init(od);
+	err = opi_qs_init(&od->qs, 0, OPI_MAX_QPS);
 	if (err)
 		goto err_txrx;
 
@@ -589,7 +624,11 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 
 err_register:
+	devl_unlock(devlink);
+	opi_sfs_exit(od);
+	devl_lock(devlink);
 	opi_ports_remove(od);
+	opi_funcs_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_FAILED);
 	opi_resources_exit(od);
 	opi_params_exit(od);
@@ -604,13 +643,15 @@ err_irqs:
 	opi_dev_disable_works(od);
 	opi_dev_quiesce(od);
 err_txrx:
-	opi_qps_exit(od);
+	opi_qs_exit(&od->qs);
 err_aq:
 	opi_aq_exit(od);
 	opi_vectors_exit(od);
 err_wq:
 	destroy_workqueue(od->wq);
 err_devlink:
+	xa_destroy(&od->funcs);
+	xa_destroy(&od->qps);
 	xa_destroy(&od->ports);
 	devlink_free(devlink);
 	return err;
@@ -620,6 +661,10 @@ static void opi_remove(struct pci_dev *pdev)
 {
 	struct opi_dev *od = pci_get_drvdata(pdev);
 	struct devlink *devlink = priv_to_devlink(od);
+
+	/* Virtual functions are nothing without this one. */
+	opi_sriov_disable(pdev);
+	opi_sfs_exit(od);
 
 	set_bit(OPI_DEV_F_REMOVING, &od->flags);
 	/* Before that what they report to is gone. */
@@ -633,6 +678,7 @@ static void opi_remove(struct pci_dev *pdev)
 	if (opi_is_dpu(od) && od->state == OPI_DEV_STATE_READY)
 		opi_cmd_boot_set(od, OPI_OS_BOOTING);
 	opi_ports_remove(od);
+	opi_funcs_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_STARTING);
 	opi_resources_exit(od);
 	opi_params_exit(od);
@@ -642,10 +688,12 @@ static void opi_remove(struct pci_dev *pdev)
 
 	opi_dev_quiesce(od);
 	opi_irqs_exit(od);
-	opi_qps_exit(od);
+	opi_qs_exit(&od->qs);
 	opi_aq_exit(od);
 	opi_vectors_exit(od);
 	destroy_workqueue(od->wq);
+	xa_destroy(&od->funcs);
+	xa_destroy(&od->qps);
 	xa_destroy(&od->ports);
 	devlink_free(devlink);
 }
@@ -756,12 +804,49 @@ static const struct pci_device_id opi_pci_ids[] = {
 };
 MODULE_DEVICE_TABLE(pci, opi_pci_ids);
 
+static struct pci_driver opi_pci_driver;
+
+/**
+ * opi_dev_lock - have a device that this driver is bound to, and lock it
+ * @dev:	a device, with a reference
+ *
+ * Context: may sleep; no lock of ours held.
+ * Return: the device, with device_lock and devl_lock held, or NULL if this
+ * driver is not bound to it any more.
+ */
+struct opi_dev *opi_dev_lock(struct device *dev)
+{
+	struct opi_dev *od;
+
+	device_lock(dev);
+	if (dev->driver != &opi_pci_driver.driver) {
+		device_unlock(dev);
+		return NULL;
+	}
+	od = dev_get_drvdata(dev);
+	devl_lock(priv_to_devlink(od));
+	return od;
+}
+
+/**
+ * opi_dev_unlock - undo opi_dev_lock()
+ * @od:		the device
+ */
+void opi_dev_unlock(struct opi_dev *od)
+{
+	struct device *dev = &od->pdev->dev;
+
+	devl_unlock(priv_to_devlink(od));
+	device_unlock(dev);
+}
+
 static struct pci_driver opi_pci_driver = {
 	.name		= OPI_DRV_NAME,
 	.id_table	= opi_pci_ids,
 	.probe		= opi_probe,
 	.remove		= opi_remove,
 	.shutdown	= opi_shutdown,
+	.sriov_configure = opi_sriov_configure,
 	.err_handler	= &opi_err_handlers,
 	.driver.pm	= pm_sleep_ptr(&opi_pm_ops),
 };
@@ -773,9 +858,18 @@ static int __init opi_init(void)
 	err = opi_nl_init();
 	if (err)
 		return err;
+	err = opi_sf_driver_init();
+	if (err)
+		goto err_nl;
 	err = pci_register_driver(&opi_pci_driver);
 	if (err)
-		opi_nl_exit();
+		goto err_sf;
+	return 0;
+
+err_sf:
+	opi_sf_driver_exit();
+err_nl:
+	opi_nl_exit();
 	return err;
 }
 module_init(opi_init);
@@ -783,6 +877,7 @@ module_init(opi_init);
 static void __exit opi_exit(void)
 {
 	pci_unregister_driver(&opi_pci_driver);
+	opi_sf_driver_exit();
 	opi_nl_exit();
 }
 module_exit(opi_exit);

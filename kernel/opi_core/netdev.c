@@ -45,7 +45,7 @@ struct opi_port *opi_netdev_port(const struct net_device *netdev)
 bool opi_port_owns_qps(const struct opi_port *port,
 		       struct netlink_ext_ack *extack)
 {
-	if (!opi_is_dpu(port->od) || port->type == OPI_PORT_UPLINK)
+	if (!port->qs->shared || port->type == OPI_PORT_UPLINK)
 		return true;
 	NL_SET_ERR_MSG_MOD(extack,
 			   "representors share the uplink's queues: change them there");
@@ -85,7 +85,7 @@ static void opi_netdev_spread(struct net_device *netdev)
  */
 int opi_netdev_set_queues(struct net_device *netdev)
 {
-	unsigned int n = opi_netdev_port(netdev)->od->cfg.n_qps;
+	unsigned int n = opi_netdev_port(netdev)->qs->cfg.n_qps;
 	int err;
 
 	if (netdev->real_num_tx_queues == n && netdev->real_num_rx_queues == n)
@@ -111,7 +111,7 @@ int opi_netdev_open(struct net_device *netdev)
 	struct opi_dev *od = port->od;
 	int err;
 
-	err = opi_qps_get(od);
+	err = opi_qps_get(port->qs);
 	if (err) {
 		netdev_warn(netdev, "no queue pairs: %pe\n", ERR_PTR(err));
 		return err;
@@ -119,7 +119,7 @@ int opi_netdev_open(struct net_device *netdev)
 
 	opi_netdev_spread(netdev);
 	netif_tx_start_all_queues(netdev);
-	if (!od->net_up)
+	if (!port->qs->up)
 		return 0;
 
 	err = opi_port_set_rx(port);
@@ -135,7 +135,7 @@ int opi_netdev_open(struct net_device *netdev)
 		netdev_warn(netdev, "port does not come up: %pe\n",
 			    ERR_PTR(err));
 		netif_tx_stop_all_queues(netdev);
-		opi_qps_put(od);
+		opi_qps_put(port->qs);
 	}
 	return err;
 }
@@ -154,9 +154,10 @@ int opi_netdev_stop(struct net_device *netdev)
 	int err;
 
 	netif_tx_stop_all_queues(netdev);
-	if (od->net_up) {
+	if (port->qs->up) {
 		err = opi_cmd_port_set_state(od, port->id, false);
-		if (err && !opi_no_service(err))
+		/* Its function may be gone already. */
+		if (err && err != -ENOENT && !opi_no_service(err))
 			netdev_warn(netdev, "port does not go down: %pe\n",
 				    ERR_PTR(err));
 	}
@@ -165,7 +166,7 @@ int opi_netdev_stop(struct net_device *netdev)
 	netif_carrier_off(netdev);
 	mutex_unlock(&port->lock);
 
-	opi_qps_put(od);
+	opi_qps_put(port->qs);
 	return 0;
 }
 
@@ -184,7 +185,7 @@ int opi_netdev_change_mtu(struct net_device *netdev, int mtu)
 	struct opi_port *port = opi_netdev_port(netdev);
 	int err;
 
-	if (!port->od->net_up)
+	if (!port->qs->up)
 		return -ENETDOWN;
 
 	err = opi_cmd_port_set_mtu(port->od, port->id, mtu);
@@ -211,7 +212,7 @@ int opi_netdev_set_mac(struct net_device *netdev, void *addr)
 	err = eth_prepare_mac_addr_change(netdev, addr);
 	if (err)
 		return err;
-	if (!port->od->net_up)
+	if (!port->qs->up)
 		return -ENETDOWN;
 
 	err = opi_cmd_port_set_mac(port->od, port->id, sa->sa_data);
@@ -234,13 +235,13 @@ void opi_netdev_tx_timeout(struct net_device *netdev, unsigned int txq)
 
 	DEV_STATS_INC(netdev, tx_errors);
 	netdev_warn_once(netdev, "queue %u does not send\n", txq);
-	opi_dev_queue_qp(port->od, txq, OPI_QP_TX);
+	opi_dev_queue_qp(port->qs, txq, OPI_QP_TX);
 }
 
 static netdev_tx_t opi_netdev_xmit(struct sk_buff *skb,
 				   struct net_device *netdev)
 {
-	return opi_tx_xmit(opi_netdev_port(netdev)->od, skb, netdev, 0);
+	return opi_tx_xmit(opi_netdev_port(netdev)->qs, skb, netdev, 0);
 }
 
 static const struct net_device_ops opi_netdev_ops = {
@@ -278,13 +279,14 @@ int opi_netdev_register(struct opi_port *port,
 			const struct opi_port_info *info, const u8 *mac,
 			const struct net_device_ops *ops)
 {
+	struct opi_qset *qs = port->qs;
 	struct opi_dev *od = port->od;
 	struct net_device *netdev;
 	struct opi_nic *nic;
 	u32 max_mtu;
 	int err;
 
-	netdev = alloc_etherdev_mqs(sizeof(*nic), od->max_qps, od->max_qps);
+	netdev = alloc_etherdev_mqs(sizeof(*nic), qs->max_qps, qs->max_qps);
 	if (!netdev)
 		return -ENOMEM;
 
@@ -292,8 +294,8 @@ int opi_netdev_register(struct opi_port *port,
 	nic->port = port;
 	port->netdev = netdev;
 
-	dev_net_set(netdev, devlink_net(priv_to_devlink(od)));
-	SET_NETDEV_DEV(netdev, &od->pdev->dev);
+	dev_net_set(netdev, devlink_net(port->dl.devlink));
+	SET_NETDEV_DEV(netdev, devlink_to_dev(port->dl.devlink));
 	SET_NETDEV_DEVLINK_PORT(netdev, &port->dl);
 	netdev->netdev_ops = ops;
 	netdev->ethtool_ops = &opi_ethtool_ops;
@@ -323,8 +325,8 @@ int opi_netdev_register(struct opi_port *port,
 
 	netif_carrier_off(netdev);
 	/* NAPI of a queue pair that is not shared. */
-	if (!opi_is_dpu(od))
-		od->napi_dev = netdev;
+	if (!qs->shared)
+		qs->napi_dev = netdev;
 
 	err = opi_netdev_set_queues(netdev);
 	if (err)
@@ -343,8 +345,8 @@ err_erase:
 	rtnl_unlock();
 	synchronize_net();
 err_free:
-	if (!opi_is_dpu(od))
-		od->napi_dev = NULL;
+	if (!qs->shared)
+		qs->napi_dev = NULL;
 	port->netdev = NULL;
 	free_netdev(netdev);
 	return err;
@@ -372,6 +374,7 @@ int opi_netdev_add(struct opi_port *port, const struct opi_port_info *info)
 void opi_netdev_del(struct opi_port *port)
 {
 	struct net_device *netdev = port->netdev;
+	struct opi_qset *qs = port->qs;
 	struct opi_dev *od = port->od;
 
 	rtnl_lock();
@@ -379,16 +382,34 @@ void opi_netdev_del(struct opi_port *port)
 	xa_erase(&od->ports, port->id);
 	/* No one finds it any more, and NAPI holds none of its frames. */
 	synchronize_net();
-	if (opi_is_dpu(od))
-		opi_qps_flush(od);
+	if (qs->shared)
+		opi_qps_flush(qs);
 	/* What was sent from it may be buried; then it holds no reference. */
 	unregister_netdevice(netdev);
 	rtnl_unlock();
 
-	if (!opi_is_dpu(od))
-		od->napi_dev = NULL;
+	if (!qs->shared)
+		qs->napi_dev = NULL;
 	port->netdev = NULL;
 	free_netdev(netdev);
+}
+
+/**
+ * opi_netdev_readdress - take over an address from the card
+ * @port:	the netdev's port
+ * @mac:	the address, unchecked
+ *
+ * Context: rtnl held.
+ */
+void opi_netdev_readdress(struct opi_port *port, const u8 *mac)
+{
+	struct net_device *netdev = port->netdev;
+
+	if (!is_valid_ether_addr(mac) ||
+	    ether_addr_equal(netdev->dev_addr, mac))
+		return;
+	eth_hw_addr_set(netdev, mac);
+	call_netdevice_notifiers(NETDEV_CHANGEADDR, netdev);
 }
 
 /* Did the card refuse, rather than fail to answer? */
@@ -397,8 +418,14 @@ static bool opi_netdev_refused(int err)
 	return err == -EPERM || err == -EINVAL || err == -ERANGE;
 }
 
-/* Give a port what was set on its netdev, after the function was reset. */
-static int opi_netdev_restore(struct opi_port *port)
+/**
+ * opi_netdev_restore - give a port what was set on its netdev
+ * @port:	the port, after its function was reset
+ *
+ * Context: rtnl held, may sleep.
+ * Return: 0 or a negative errno; what the card refuses is only warned of.
+ */
+int opi_netdev_restore(struct opi_port *port)
 {
 	struct net_device *netdev = port->netdev;
 	struct opi_dev *od = port->od;
@@ -425,9 +452,8 @@ static int opi_netdev_restore(struct opi_port *port)
 					    ERR_PTR(err));
 			else if (err)
 				return err;
-		} else if (is_valid_ether_addr(info.mac)) {
-			eth_hw_addr_set(netdev, info.mac);
-			call_netdevice_notifiers(NETDEV_CHANGEADDR, netdev);
+		} else {
+			opi_netdev_readdress(port, info.mac);
 		}
 	}
 
@@ -473,11 +499,12 @@ int opi_netdevs_up(struct opi_dev *od)
 
 	rtnl_lock();
 	opi_qps_free_dead(od);
-	WRITE_ONCE(od->net_up, true);
-	err = opi_qps_start(od);
+	WRITE_ONCE(od->qs.up, true);
+	err = opi_qps_start(&od->qs);
 	if (!err) {
 		xa_for_each(&od->ports, id, port) {
-			err = opi_netdev_restore(port);
+			err = port->sf ? opi_sf_up(port->sf) :
+					 opi_netdev_restore(port);
 			if (err)
 				break;
 		}
@@ -498,12 +525,14 @@ void opi_netdevs_down(struct opi_dev *od)
 	unsigned long id;
 
 	rtnl_lock();
-	WRITE_ONCE(od->net_up, false);
+	WRITE_ONCE(od->qs.up, false);
 	xa_for_each(&od->ports, id, port) {
 		mutex_lock(&port->lock);
 		netif_carrier_off(port->netdev);
 		mutex_unlock(&port->lock);
+		if (port->sf)
+			opi_sf_down(port->sf);
 	}
-	opi_qps_stop(od);
+	opi_qps_stop(&od->qs);
 	rtnl_unlock();
 }

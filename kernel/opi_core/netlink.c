@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic netlink family "opi": one DPU or all of them, and its events.
+ * The generic netlink family "opi": one DPU or all of them, and the events of the
+ * family.  Functions are in netlink_func.c.
  *
  * Everything here works on the copies that the driver handed in; nothing here
  * touches a device.  Names, policies and the table of operations are generated
@@ -19,8 +20,7 @@
 #include <net/genetlink.h>
 #include <net/netns/generic.h>
 
-#include "netlink.h"
-#include "netlink_gen.h"
+#include "netlink_int.h"
 
 /**
  * struct opi_nl_net - what the family keeps of a network namespace
@@ -40,33 +40,59 @@ struct opi_nl_dump_ctx {
 
 static unsigned int opi_nl_net_id;
 
-/*
- * Protects the list, the copies and the event numbers.  Events are numbered
- * and sent under it, so they arrive in the order of their numbers and a reply
- * holds exactly the events up to its number.
- */
-static DEFINE_SPINLOCK(opi_nl_lock);
-static LIST_HEAD(opi_nl_dpus);
+DEFINE_SPINLOCK(opi_nl_lock);
+LIST_HEAD(opi_nl_dpus);
 static u64 opi_nl_last_id;
 
-/*
- * The namespace of a device.  Under RCU because devlink moves its instances out
- * of a dying namespace, waits for a grace period and only then lets it go.
+/**
+ * opi_nl_dpu_net - the network namespace of a device
+ * @dpu:	the device
+ *
+ * Context: RCU read side, because devlink moves its instances out of a dying
+ * namespace, waits for a grace period and only then lets it go.
+ * Return: the namespace.
  */
-static struct net *opi_nl_dpu_net(const struct opi_nl_dpu *dpu)
+struct net *opi_nl_dpu_net(const struct opi_nl_dpu *dpu)
 {
 	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "opi: namespace without RCU");
 	return devlink_net(dpu->devlink);
 }
 
-static const char *opi_nl_bus_name(const struct opi_nl_dpu *dpu)
+/**
+ * opi_nl_bus_name - bus of a device
+ * @dpu:	the device
+ *
+ * Return: its name.
+ */
+const char *opi_nl_bus_name(const struct opi_nl_dpu *dpu)
 {
 	return dev_bus_name(devlink_to_dev(dpu->devlink));
 }
 
-static const char *opi_nl_dev_name(const struct opi_nl_dpu *dpu)
+/**
+ * opi_nl_dev_name - name of a device on its bus
+ * @dpu:	the device
+ *
+ * Return: the name.
+ */
+const char *opi_nl_dev_name(const struct opi_nl_dpu *dpu)
 {
 	return dev_name(devlink_to_dev(dpu->devlink));
+}
+
+/**
+ * opi_nl_seq - number of the newest event
+ * @net:	network namespace
+ *
+ * Context: opi_nl_lock held.
+ * Return: the number.
+ */
+u64 opi_nl_seq(struct net *net)
+{
+	struct opi_nl_net *on = net_generic(net, opi_nl_net_id);
+
+	lockdep_assert_held(&opi_nl_lock);
+	return on->seq;
 }
 
 static int opi_nl_fill_boot(struct sk_buff *skb,
@@ -98,9 +124,10 @@ static int opi_nl_fill_boot(struct sk_buff *skb,
 	return 0;
 }
 
-static int opi_nl_fill(struct sk_buff *skb, const struct opi_nl_dpu *dpu,
-		       u64 seq, u32 changed)
+static int opi_nl_fill(struct sk_buff *skb, const void *obj, u64 seq,
+		       u32 changed)
 {
+	const struct opi_nl_dpu *dpu = obj;
 	const struct opi_nl_state *st = &dpu->state;
 
 	if (nla_put_string(skb, OPI_A_DPU_BUS_NAME, opi_nl_bus_name(dpu)) ||
@@ -128,8 +155,38 @@ static int opi_nl_fill(struct sk_buff *skb, const struct opi_nl_dpu *dpu,
 	return st->boot_valid ? opi_nl_fill_boot(skb, &st->boot) : 0;
 }
 
-/* The device that a request names, or an error with its reason in extack. */
-static struct opi_nl_dpu *opi_nl_find(struct genl_info *info)
+/**
+ * opi_nl_fits - is this a device that a request names?
+ * @dpu:	the device
+ * @attrs:	of the request; those that name a device have the same numbers for
+ *		all objects
+ *
+ * Return: whether it is; every device is if none is named.
+ */
+bool opi_nl_fits(const struct opi_nl_dpu *dpu, struct nlattr **attrs)
+{
+	static_assert(OPI_A_FUNCTION_BUS_NAME == (int)OPI_A_DPU_BUS_NAME);
+	static_assert(OPI_A_FUNCTION_DEV_NAME == (int)OPI_A_DPU_DEV_NAME);
+	static_assert(OPI_A_FUNCTION_SERIAL == (int)OPI_A_DPU_SERIAL);
+
+	if (attrs[OPI_A_DPU_BUS_NAME] &&
+	    nla_strcmp(attrs[OPI_A_DPU_BUS_NAME], opi_nl_bus_name(dpu)))
+		return false;
+	if (attrs[OPI_A_DPU_DEV_NAME] &&
+	    nla_strcmp(attrs[OPI_A_DPU_DEV_NAME], opi_nl_dev_name(dpu)))
+		return false;
+	return !attrs[OPI_A_DPU_SERIAL] ||
+	       nla_get_u64(attrs[OPI_A_DPU_SERIAL]) == dpu->state.serial;
+}
+
+/**
+ * opi_nl_find - the device that a request names
+ * @info:	the request
+ *
+ * Context: opi_nl_lock held.
+ * Return: the device, or an error with its reason in extack.
+ */
+struct opi_nl_dpu *opi_nl_find(struct genl_info *info)
 {
 	struct nlattr **attrs = info->attrs;
 	struct opi_nl_dpu *dpu, *found = NULL;
@@ -137,21 +194,11 @@ static struct opi_nl_dpu *opi_nl_find(struct genl_info *info)
 	lockdep_assert_held(&opi_nl_lock);
 
 	list_for_each_entry(dpu, &opi_nl_dpus, list) {
-		if (!net_eq(opi_nl_dpu_net(dpu), genl_info_net(info)))
+		if (!net_eq(opi_nl_dpu_net(dpu), genl_info_net(info)) ||
+		    !opi_nl_fits(dpu, attrs))
 			continue;
-
-		if (attrs[OPI_A_DPU_DEV_NAME]) {
-			if (nla_strcmp(attrs[OPI_A_DPU_BUS_NAME],
-				       opi_nl_bus_name(dpu)) ||
-			    nla_strcmp(attrs[OPI_A_DPU_DEV_NAME],
-				       opi_nl_dev_name(dpu)))
-				continue;
-		} else if (dpu->state.role == OPI_ROLE_HOST_VF) {
-			continue;
-		}
-
-		if (attrs[OPI_A_DPU_SERIAL] &&
-		    nla_get_u64(attrs[OPI_A_DPU_SERIAL]) != dpu->state.serial)
+		if (!attrs[OPI_A_DPU_DEV_NAME] &&
+		    dpu->state.role == OPI_ROLE_HOST_VF)
 			continue;
 
 		if (found) {
@@ -169,20 +216,13 @@ static struct opi_nl_dpu *opi_nl_find(struct genl_info *info)
 }
 
 /**
- * opi_nl_dpu_get_doit - answer a request for one device
- * @skb:	the request
- * @info:	its attributes, checked against the policy
+ * opi_nl_check_name - does a request name a device?
+ * @info:	the request
  *
- * Return: 0 or a negative errno.
+ * Return: 0, or -EINVAL with the reason in extack.
  */
-int opi_nl_dpu_get_doit(struct sk_buff *skb, struct genl_info *info)
+int opi_nl_check_name(struct genl_info *info)
 {
-	struct opi_nl_dpu *dpu;
-	struct opi_nl_net *on;
-	struct sk_buff *msg;
-	int err = 0;
-	void *hdr;
-
 	if (info->attrs[OPI_A_DPU_BUS_NAME] ||
 	    info->attrs[OPI_A_DPU_DEV_NAME]) {
 		if (GENL_REQ_ATTR_CHECK(info, OPI_A_DPU_BUS_NAME) ||
@@ -196,6 +236,26 @@ int opi_nl_dpu_get_doit(struct sk_buff *skb, struct genl_info *info)
 			       "name a DPU by bus-name and dev-name, or by serial");
 		return -EINVAL;
 	}
+	return 0;
+}
+
+/**
+ * opi_nl_dpu_get_doit - answer a request for one device
+ * @skb:	the request
+ * @info:	its attributes, checked against the policy
+ *
+ * Return: 0 or a negative errno.
+ */
+int opi_nl_dpu_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct opi_nl_dpu *dpu;
+	struct sk_buff *msg;
+	void *hdr;
+	int err;
+
+	err = opi_nl_check_name(info);
+	if (err)
+		return err;
 
 	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!msg)
@@ -209,12 +269,12 @@ int opi_nl_dpu_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 	rcu_read_lock();
 	spin_lock_bh(&opi_nl_lock);
-	on = net_generic(genl_info_net(info), opi_nl_net_id);
 	dpu = opi_nl_find(info);
 	if (IS_ERR(dpu))
 		err = PTR_ERR(dpu);
 	else
-		err = opi_nl_fill(msg, dpu, on->seq, 0);
+		err = opi_nl_fill(msg, dpu, opi_nl_seq(genl_info_net(info)),
+				  0);
 	spin_unlock_bh(&opi_nl_lock);
 	rcu_read_unlock();
 
@@ -241,25 +301,24 @@ int opi_nl_dpu_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct opi_nl_dump_ctx *ctx = (void *)cb->ctx;
 	const struct genl_info *info = genl_info_dump(cb);
-	struct nlattr *serial = info->attrs[OPI_A_DPU_SERIAL];
 	struct net *net = genl_info_net(info);
 	struct opi_nl_dpu *dpu;
-	struct opi_nl_net *on;
 	int err = 0;
 	void *hdr;
+	u64 seq;
 
 	BUILD_BUG_ON(sizeof(*ctx) > sizeof(cb->ctx));
 
 	rcu_read_lock();
 	spin_lock_bh(&opi_nl_lock);
-	on = net_generic(net, opi_nl_net_id);
+	seq = opi_nl_seq(net);
 	/* Every change has a number: parts of one number fit together. */
-	cb->seq = lower_32_bits(on->seq) + 1;
+	cb->seq = lower_32_bits(seq) + 1;
 
 	list_for_each_entry(dpu, &opi_nl_dpus, list) {
 		if (dpu->id <= ctx->last_id ||
 		    !net_eq(opi_nl_dpu_net(dpu), net) ||
-		    (serial && nla_get_u64(serial) != dpu->state.serial))
+		    !opi_nl_fits(dpu, info->attrs))
 			continue;
 
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
@@ -270,7 +329,7 @@ int opi_nl_dpu_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 			break;
 		}
 		genl_dump_check_consistent(cb, hdr);
-		err = opi_nl_fill(skb, dpu, on->seq, 0);
+		err = opi_nl_fill(skb, dpu, seq, 0);
 		if (err) {
 			genlmsg_cancel(skb, hdr);
 			break;
@@ -284,11 +343,21 @@ int opi_nl_dpu_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return err;
 }
 
-/*
- * Number an event, and tell it if somebody listens.  A listener that cannot be
- * told gets ENOBUFS from its socket, and has the gap in the numbers as well.
+/**
+ * opi_nl_notify - number an event, and tell it if somebody listens
+ * @dpu:	the device that it is about, or that has the object
+ * @cmd:	OPI_NL_CMD_*_NTF
+ * @fill:	puts the object into the message
+ * @obj:	the object
+ * @changed:	what it is about, for @fill
+ *
+ * A listener that cannot be told gets ENOBUFS from its socket, and has the gap
+ * in the numbers as well.
+ *
+ * Context: opi_nl_lock held, RCU read side.
  */
-static void opi_nl_notify(const struct opi_nl_dpu *dpu, u8 cmd, u32 changed)
+void opi_nl_notify(const struct opi_nl_dpu *dpu, u8 cmd, opi_nl_fill_t *fill,
+		   const void *obj, u32 changed)
 {
 	struct opi_nl_net *on;
 	struct sk_buff *msg;
@@ -309,7 +378,7 @@ static void opi_nl_notify(const struct opi_nl_dpu *dpu, u8 cmd, u32 changed)
 		goto err_lost;
 
 	hdr = genlmsg_put(msg, 0, 0, &opi_nl_family, 0, cmd);
-	if (!hdr || opi_nl_fill(msg, dpu, on->seq, changed))
+	if (!hdr || fill(msg, obj, on->seq, changed))
 		goto err_free;
 
 	genlmsg_end(msg, hdr);
@@ -348,8 +417,8 @@ static u32 opi_nl_diff(const struct opi_nl_state *old,
 }
 
 /**
- * opi_nl_dpu_add - show a device
- * @dpu:	all zero
+ * opi_nl_dpu_add - show a device and its functions
+ * @dpu:	not shown
  * @devlink:	the device's, registered; stays so until opi_nl_dpu_del()
  * @state:	of the device
  *
@@ -364,13 +433,14 @@ void opi_nl_dpu_add(struct opi_nl_dpu *dpu, struct devlink *devlink,
 	dpu->devlink = devlink;
 	dpu->state = *state;
 	list_add_tail(&dpu->list, &opi_nl_dpus);
-	opi_nl_notify(dpu, OPI_NL_CMD_DPU_ADD_NTF, 0);
+	opi_nl_notify(dpu, OPI_NL_CMD_DPU_ADD_NTF, opi_nl_fill, dpu, 0);
+	opi_nl_funcs_notify(dpu, OPI_NL_CMD_FUNCTION_ADD_NTF);
 	spin_unlock_bh(&opi_nl_lock);
 	rcu_read_unlock();
 }
 
 /**
- * opi_nl_dpu_del - do not show a device any more
+ * opi_nl_dpu_del - do not show a device and its functions any more
  * @dpu:	the device; nothing happens if it is not shown
  *
  * To be called before the devlink instance is unregistered or changes its
@@ -384,7 +454,9 @@ void opi_nl_dpu_del(struct opi_nl_dpu *dpu)
 	spin_lock_bh(&opi_nl_lock);
 	if (dpu->devlink) {
 		list_del(&dpu->list);
-		opi_nl_notify(dpu, OPI_NL_CMD_DPU_DEL_NTF, 0);
+		opi_nl_funcs_notify(dpu, OPI_NL_CMD_FUNCTION_DEL_NTF);
+		opi_nl_notify(dpu, OPI_NL_CMD_DPU_DEL_NTF, opi_nl_fill, dpu,
+			      0);
 		dpu->devlink = NULL;
 	}
 	spin_unlock_bh(&opi_nl_lock);
@@ -412,7 +484,8 @@ void opi_nl_dpu_update(struct opi_nl_dpu *dpu,
 		changed = opi_nl_diff(&dpu->state, state) | more;
 		dpu->state = *state;
 		if (changed)
-			opi_nl_notify(dpu, OPI_NL_CMD_DPU_CHANGE_NTF, changed);
+			opi_nl_notify(dpu, OPI_NL_CMD_DPU_CHANGE_NTF,
+				      opi_nl_fill, dpu, changed);
 	}
 	spin_unlock_bh(&opi_nl_lock);
 	rcu_read_unlock();

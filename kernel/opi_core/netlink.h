@@ -5,8 +5,8 @@
  * The family keeps a copy of what it shows of each device, so that a reader
  * never waits for a device, for its locks or for its driver.  The driver hands
  * in a new copy whenever it has read something anew; which of it is news, and
- * who is told, is the family's business.  Messages are made in netlink.c; the
- * operations and policies come from the spec (netlink_gen.h).
+ * who is told, is the family's business.  Messages are made in netlink.c and
+ * netlink_func.c; the operations and policies come from the spec (netlink_gen.h).
  */
 #ifndef _OPI_CORE_NETLINK_H
 #define _OPI_CORE_NETLINK_H
@@ -17,7 +17,9 @@
 #include <linux/opi_pci.h>
 #include <uapi/linux/opi.h>
 
+struct device;
 struct devlink;
+struct netlink_ext_ack;
 
 /**
  * struct opi_nl_state - what the family shows of a device
@@ -56,26 +58,79 @@ struct opi_nl_state {
  * struct opi_nl_dpu - a device as the family knows it
  * @list:	place in the family's list, in order of @id
  * @id:		place in a dump; never used twice
- * @devlink:	whose name and network namespace the device has
+ * @devlink:	whose name and network namespace the device has; NULL: not shown
  * @state:	what was handed in last
+ * @funcs:	its functions, struct opi_nl_func, in order of their ids
  *
- * Part of the driver's structure of the device; all zero before
- * opi_nl_dpu_add(), private to netlink.c.
+ * Part of the driver's structure of the device, private to the family;
+ * opi_nl_dpu_init() before all else.
  */
 struct opi_nl_dpu {
 	struct list_head list;
 	u64 id;
 	struct devlink *devlink;
 	struct opi_nl_state state;
+	struct list_head funcs;
+};
+
+/**
+ * struct opi_nl_func - a function as the family knows it
+ * @list:	place in the list of its device
+ * @dpu:	the device that tells of it; NULL: not shown
+ * @info:	what was handed in last
+ * @told:	what listeners know
+ *
+ * Part of the driver's structure of the function; all zero before
+ * opi_nl_func_add(), private to netlink_func.c.
+ */
+struct opi_nl_func {
+	struct list_head list;
+	struct opi_nl_dpu *dpu;
+	struct opi_func_info info;
+	struct opi_func_info told;
 };
 
 int opi_nl_init(void);
 void opi_nl_exit(void);
+
+static inline void opi_nl_dpu_init(struct opi_nl_dpu *dpu)
+{
+	INIT_LIST_HEAD(&dpu->funcs);
+}
 
 void opi_nl_dpu_add(struct opi_nl_dpu *dpu, struct devlink *devlink,
 		    const struct opi_nl_state *state);
 void opi_nl_dpu_del(struct opi_nl_dpu *dpu);
 void opi_nl_dpu_update(struct opi_nl_dpu *dpu,
 		       const struct opi_nl_state *state, u32 more);
+
+void opi_nl_func_add(struct opi_nl_dpu *dpu, struct opi_nl_func *func,
+		     const struct opi_func_info *info);
+void opi_nl_func_del(struct opi_nl_func *func);
+void opi_nl_func_show(struct opi_nl_func *func,
+		      const struct opi_func_info *info);
+void opi_nl_func_tell(struct opi_nl_func *func,
+		      const struct opi_func_info *info, u32 more);
+
+/**
+ * struct opi_func_attrs - what a request wants changed of a function
+ * @mask:	OPI_FUNC_SET_*
+ * @trust:	with TRUST
+ * @vlan:	with VLAN
+ * @max_qps:	with MAX_QPS
+ * @max_vfs:	with MAX_VFS
+ */
+struct opi_func_attrs {
+	u32 mask;
+	bool trust;
+	u16 vlan;
+	u16 max_qps;
+	u16 max_vfs;
+};
+
+/* What the family asks of the driver (func.c). */
+int opi_func_change(struct device *dev, u32 id,
+		    const struct opi_func_attrs *change,
+		    struct netlink_ext_ack *extack);
 
 #endif /* _OPI_CORE_NETLINK_H */

@@ -10,8 +10,8 @@
  * Locks, outermost first:
  *
  *	device_lock(&pdev->dev)	held by the PCI core around probe, remove, reset
- *	devl_lock(devlink)	start and stop of the device, od->ports
- *	rtnl_lock()		netdevs, queue pairs and their settings, od->net_up
+ *	devl_lock(devlink)	start and stop of the device, od->ports, od->funcs
+ *	rtnl_lock()		netdevs, queue pairs and their settings
  *	port->lock		carrier and speed
  *	sq->lock		a send ring (softirq)
  *	aq.lock, eq->lock, async.lock	interrupts
@@ -22,7 +22,9 @@
 #ifndef _OPI_CORE_H
 #define _OPI_CORE_H
 
+#include <linux/auxiliary_bus.h>
 #include <linux/bitmap.h>
+#include <linux/idr.h>
 #include <linux/if_vlan.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -40,6 +42,7 @@
 #include "txrx.h"
 
 #define OPI_DRV_NAME		"opi_core"
+#define OPI_SF_NAME		"sf"	/* auxiliary devices are opi_core.sf.N */
 
 /* Bounds on what the card says of itself. */
 #define OPI_MAX_TIMEOUT_MS	60000
@@ -105,6 +108,38 @@ struct opi_resource_sizes {
 };
 
 /**
+ * struct opi_func - a function that the card has for the host
+ * @id:		function id
+ * @seen:	it is in the card's list; under devl_lock
+ * @info:	as last heard; @state and @func_id are checked; under devl_lock
+ * @nl:		netlink's part
+ */
+struct opi_func {
+	u32			id;
+	bool			seen;
+	struct opi_func_info	info;
+	struct opi_nl_func	nl;
+};
+
+/**
+ * struct opi_sf_dev - device of a subfunction on the host
+ * @adev:	the device; its id has nothing to do with the subfunction's number
+ * @od:		the physical function
+ * @func_id:	of the subfunction
+ * @port:	its port
+ * @sf:		its number
+ * @retry:	its driver found no service: probe it again when there is
+ */
+struct opi_sf_dev {
+	struct auxiliary_device	adev;
+	struct opi_dev		*od;
+	u32			func_id;
+	u32			port;
+	u32			sf;
+	bool			retry;
+};
+
+/**
  * struct opi_dev - one function of a card, on either side
  * @pdev:	the PCI function
  * @flags:	OPI_DEV_F_*
@@ -121,9 +156,7 @@ struct opi_resource_sizes {
  * @timeout:	jiffies; longest time of a command or a reset
  * @max_segs:	segments of a frame that the card takes
  * @max_order:	log2 of the largest ring that the card takes
- * @n_qps:	queue pairs that the card has for this function
- * @max_qps:	those that can be used: as many as this card and all before it
- *		have had since the netdevs were made, and as @init says
+ * @n_qps:	queue pairs that the card has
  * @caps:	OPI_CAP_*; written under devl_lock
  *
  * @aq:		admin queue
@@ -142,19 +175,17 @@ struct opi_resource_sizes {
  *
  * @ports:	struct opi_port by port id; changed under devl_lock, read by RCU
  * @n_ports:	how many
+ * @funcs:	struct opi_func by function id; under devl_lock
+ * @n_funcs:	how many
+ * @sfs:	struct opi_sf_dev by function id; the business of @sf_work
+ * @sf_qps:	queue pairs that subfunctions have, by the card's number
+ * @n_nested:	devlink instances nested in this one; under devl_lock
  *
- * @net_up:	queue pairs can be made and used; under rtnl
- * @qps:	running queue pairs; changed under rtnl, read by RCU
- * @qp_stats:	their counters, which outlive them
- * @cfg:	how they are made; under rtnl
- * @coal:	how long completions wait; under rtnl
- * @rss:	how received frames are spread over them; under rtnl
- * @xdp_prog:	looks at received frames first; changed under rtnl, read by RCU
- * @qp_users:	open netdevs; under rtnl
- * @qp_failed:	queue pairs of which a half has failed, a bit each
- * @qp_restart:	jiffies of the last time
+ * @qs:		the function's own queue pairs; of the DPU, those of all ports
+ * @qps:	all running queue pairs by the card's number; changed under rtnl,
+ *		read by RCU
+ * @qp_restart:	jiffies of the last time that some were made anew
  * @dead_qps:	stopped queue pairs that the card may still write to; under rtnl
- * @napi_dev:	owner of NAPI where the queue pairs serve all ports
  *
  * @wq:		ordered; runs all that follows
  * @event_work:	asynchronous events
@@ -162,6 +193,7 @@ struct opi_resource_sizes {
  * @health_work: reports @failures; may recover, hence not under devl_lock
  * @qp_work:	reports @qp_failed, which makes them anew
  * @rx_work:	gives receive filters to the card
+ * @sf_work:	makes and removes devices of subfunctions; not in @wq
  * @watch_work:	each second: is the card still there, or is it back?
  * @heartbeat:	last value of the register
  * @stalled:	seconds for which it has not changed
@@ -185,7 +217,6 @@ struct opi_dev {
 	unsigned int		max_segs;
 	unsigned int		max_order;
 	unsigned int		n_qps;
-	unsigned int		max_qps;
 	u64			caps;
 
 	struct opi_aq		aq;
@@ -207,19 +238,16 @@ struct opi_dev {
 
 	struct xarray		ports;
 	unsigned int		n_ports;
+	struct xarray		funcs;
+	unsigned int		n_funcs;
+	struct xarray		sfs;
+	struct ida		sf_qps;
+	unsigned int		n_nested;
 
-	bool			net_up;
-	struct opi_qp __rcu	*qps[OPI_MAX_QPS];
-	struct opi_qp_stats	*qp_stats;
-	struct opi_qp_config	cfg;
-	struct opi_coalesce	coal;
-	struct opi_rss		rss;
-	struct bpf_prog __rcu	*xdp_prog;
-	unsigned int		qp_users;
-	unsigned long		qp_failed[OPI_QP_HALVES][BITS_TO_LONGS(OPI_MAX_QPS)];
+	struct opi_qset		qs;
+	struct xarray		qps;
 	unsigned long		qp_restart;
 	struct list_head	dead_qps;
-	struct net_device	*napi_dev;
 
 	struct workqueue_struct	*wq;
 	struct work_struct	event_work;
@@ -227,6 +255,7 @@ struct opi_dev {
 	struct work_struct	health_work;
 	struct delayed_work	qp_work;
 	struct work_struct	rx_work;
+	struct work_struct	sf_work;
 	struct delayed_work	watch_work;
 	u32			heartbeat;
 	unsigned int		stalled;
@@ -242,7 +271,10 @@ enum opi_port_flag {
 /**
  * struct opi_port - a port of the card that this side has an end of
  * @od:		the device
+ * @qs:		queue pairs of its netdev
+ * @sf:		the host's subfunction that it belongs to, or NULL
  * @id:		port id, and index of the devlink port
+ * @func_id:	the function behind it
  * @type:	enum opi_port_type
  * @pf:		PF number; uplink: number of the physical port
  * @seen:	it is in the card's list; under devl_lock
@@ -261,7 +293,10 @@ enum opi_port_flag {
  */
 struct opi_port {
 	struct opi_dev		*od;
+	struct opi_qset		*qs;
+	struct opi_sf		*sf;
 	u32			id;
+	u32			func_id;
 	u8			type;
 	u16			pf;
 	bool			seen;
@@ -290,6 +325,8 @@ static inline bool opi_is_dpu(const struct opi_dev *od)
 
 /* ---- main.c ------------------------------------------------------------ */
 
+struct opi_dev *opi_dev_lock(struct device *dev);
+void opi_dev_unlock(struct opi_dev *od);
 int opi_dev_start(struct opi_dev *od);
 void opi_dev_stop(struct opi_dev *od, enum opi_dev_state state);
 int opi_dev_recover(struct opi_dev *od);
@@ -298,7 +335,7 @@ void opi_dev_fail(struct opi_dev *od, enum opi_failure failure);
 void opi_dev_queue_events(struct opi_dev *od);
 void opi_dev_queue_watch(struct opi_dev *od);
 void opi_dev_queue_reset(struct opi_dev *od);
-void opi_dev_queue_qp(struct opi_dev *od, unsigned int id,
+void opi_dev_queue_qp(struct opi_qset *qs, unsigned int index,
 		      enum opi_qp_half half);
 
 /* ---- hw.c -------------------------------------------------------------- */
@@ -327,10 +364,58 @@ void opi_text(char *dst, const char *src, size_t len);
 
 /* ---- port.c ------------------------------------------------------------ */
 
+struct opi_port *opi_port_make(struct opi_dev *od, u32 id, struct opi_qset *qs,
+			       struct opi_sf *sf, struct devlink *devlink);
+void opi_port_del(struct opi_port *port);
+int opi_port_found(struct opi_dev *od, u32 id);
+void opi_port_gone(struct opi_dev *od, u32 id);
 int opi_ports_sync(struct opi_dev *od);
 void opi_ports_remove(struct opi_dev *od);
 void opi_ports_refresh(struct opi_dev *od);
+void opi_ports_readdress(struct opi_dev *od, u32 id);
 int opi_port_refresh(struct opi_port *port);
+
+/* ---- port_fn.c --------------------------------------------------------- */
+
+extern const struct devlink_port_ops opi_port_pf_ops;
+extern const struct devlink_port_ops opi_port_vf_ops;
+extern const struct devlink_port_ops opi_port_sf_ops;
+
+int opi_port_new(struct devlink *devlink,
+		 const struct devlink_port_new_attrs *attrs,
+		 struct netlink_ext_ack *extack, struct devlink_port **dl);
+
+/* ---- func.c ------------------------------------------------------------ */
+
+int opi_list_ids(struct opi_dev *od,
+		 int (*list)(struct opi_dev *od, u32 start, __le32 *ids,
+			     unsigned int max),
+		 int (*found)(struct opi_dev *od, u32 id), unsigned int max);
+int opi_funcs_sync(struct opi_dev *od);
+void opi_funcs_remove(struct opi_dev *od);
+int opi_func_reread(struct opi_dev *od, u32 id);
+struct opi_port *opi_func_made(struct opi_dev *od, u32 id);
+void opi_func_gone(struct opi_dev *od, u32 id);
+void opi_func_event(struct opi_dev *od, const struct opi_event *ev);
+void opi_func_refresh(struct opi_dev *od, struct opi_func *func);
+
+/* ---- sriov.c ----------------------------------------------------------- */
+
+int opi_sriov_configure(struct pci_dev *pdev, int num_vfs);
+void opi_sriov_disable(struct pci_dev *pdev);
+
+/* ---- sf.c -------------------------------------------------------------- */
+
+void opi_sfs_init(struct opi_dev *od);
+void opi_sfs_exit(struct opi_dev *od);
+void opi_sfs_update(struct opi_dev *od);
+
+/* ---- sfdev.c ----------------------------------------------------------- */
+
+int opi_sf_driver_init(void);
+void opi_sf_driver_exit(void);
+int opi_sf_up(struct opi_sf *sf);
+void opi_sf_down(struct opi_sf *sf);
 
 /* ---- health.c ---------------------------------------------------------- */
 
@@ -376,6 +461,7 @@ int opi_netdev_register(struct opi_port *port,
 			const struct opi_port_info *info, const u8 *mac,
 			const struct net_device_ops *ops);
 void opi_netdev_del(struct opi_port *port);
+void opi_netdev_readdress(struct opi_port *port, const u8 *mac);
 struct opi_port *opi_netdev_port(const struct net_device *netdev);
 int opi_netdev_open(struct net_device *netdev);
 int opi_netdev_stop(struct net_device *netdev);
@@ -385,6 +471,7 @@ void opi_netdev_tx_timeout(struct net_device *netdev, unsigned int txq);
 bool opi_port_owns_qps(const struct opi_port *port,
 		       struct netlink_ext_ack *extack);
 int opi_netdev_set_queues(struct net_device *netdev);
+int opi_netdev_restore(struct opi_port *port);
 int opi_netdevs_up(struct opi_dev *od);
 void opi_netdevs_down(struct opi_dev *od);
 

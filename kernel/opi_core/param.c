@@ -91,7 +91,8 @@ void opi_params_default(struct opi_dev *od)
 	struct opi_init_config *init = &od->init;
 
 	init->vecs_min = 1;
-	init->vecs_max = min(1 + min(num_online_cpus(), od->max_qps),
+	init->vecs_max = min(1 + min3(num_online_cpus(), od->n_qps,
+				      (unsigned int)OPI_MAX_QPS),
 			     opi_param_vecs(od));
 	init->event_eq_order = OPI_EQ_ORDER;
 	init->io_eq_order = OPI_EQ_ORDER;

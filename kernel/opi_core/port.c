@@ -2,64 +2,27 @@
 /*
  * Ports: which ones there are, their devlink side, and their state as the card
  * tells it.  On the DPU these are the uplink and a port for each host function,
- * on the host the function's own one.  The netdevs are made in netdev.c (host)
- * and rep.c (DPU).
+ * on the host the function's own one and those of its subfunctions (sfdev.c).  The
+ * netdevs are made in netdev.c (host) and rep.c (DPU); what devlink says of the
+ * functions behind ports is in port_fn.c.
  */
 #include <linux/etherdevice.h>
+#include <linux/rtnetlink.h>
 #include <linux/unaligned.h>
 
 #include "opi_core.h"
 
-static int opi_port_fn_hw_addr_get(struct devlink_port *dl, u8 *hw_addr,
-				   int *hw_addr_len,
-				   struct netlink_ext_ack *extack)
-{
-	struct opi_port *port = container_of(dl, struct opi_port, dl);
-	struct opi_port_info info;
-
-	/*
-	 * While the card does not answer, what it said last: an error would end
-	 * a dump of all ports.
-	 */
-	if (!opi_cmd_port_get(port->od, port->id, &info))
-		ether_addr_copy(port->fn_mac, info.mac);
-	ether_addr_copy(hw_addr, port->fn_mac);
-	*hw_addr_len = ETH_ALEN;
-	return 0;
-}
-
-static int opi_port_fn_hw_addr_set(struct devlink_port *dl, const u8 *hw_addr,
-				   int hw_addr_len,
-				   struct netlink_ext_ack *extack)
-{
-	struct opi_port *port = container_of(dl, struct opi_port, dl);
-	int err;
-
-	if (hw_addr_len != ETH_ALEN || !is_valid_ether_addr(hw_addr)) {
-		NL_SET_ERR_MSG(extack, "not a unicast Ethernet address");
-		return -EINVAL;
-	}
-	err = opi_cmd_port_set_mac(port->od, port->id, hw_addr);
-	if (err)
-		NL_SET_ERR_MSG(extack, "the card refuses the address");
-	return err;
-}
-
 static const struct devlink_port_ops opi_port_ops = {
-};
-
-static const struct devlink_port_ops opi_port_func_ops = {
-	.port_fn_hw_addr_get	= opi_port_fn_hw_addr_get,
-	.port_fn_hw_addr_set	= opi_port_fn_hw_addr_set,
 };
 
 /*
  * What devlink shows of a port, and through devlink phys_port_name and
  * phys_switch_id of its netdev.
  */
-static int opi_port_register(struct opi_port *port,
+static int opi_port_register(struct opi_port *port, struct devlink *devlink,
 			     const struct opi_port_info *info)
 {
+	u16 controller = le16_to_cpu(info->controller);
 	struct devlink_port_attrs attrs = {};
 	const struct devlink_port_ops *ops;
 	struct opi_dev *od = port->od;
@@ -71,54 +34,96 @@ static int opi_port_register(struct opi_port *port,
 		attrs.switch_id.id_len = sizeof(od->ident.serial);
 	}
 
+	port->dl.attrs.switch_id = attrs.switch_id;
 	ops = &opi_port_ops;
-	if (!opi_is_dpu(od)) {
-		attrs.flavour = DEVLINK_PORT_FLAVOUR_VIRTUAL;
-		devlink_port_attrs_set(&port->dl, &attrs);
-	} else if (port->type == OPI_PORT_UPLINK) {
+	switch (opi_is_dpu(od) ? port->type : 0) {
+	case OPI_PORT_UPLINK:
 		attrs.flavour = DEVLINK_PORT_FLAVOUR_PHYSICAL;
 		attrs.phys.port_number = port->pf;
 		devlink_port_attrs_set(&port->dl, &attrs);
-	} else {
-		port->dl.attrs.switch_id = attrs.switch_id;
-		devlink_port_attrs_pci_pf_set(&port->dl,
-					      le16_to_cpu(info->controller),
-					      port->pf,
-					      info->controller != 0);
-		ops = &opi_port_func_ops;
+		break;
+	case OPI_PORT_PF:
+		devlink_port_attrs_pci_pf_set(&port->dl, controller, port->pf,
+					      controller != 0);
+		ops = &opi_port_pf_ops;
+		break;
+	case OPI_PORT_VF:
+		devlink_port_attrs_pci_vf_set(&port->dl, controller, port->pf,
+					      le16_to_cpu(info->vf),
+					      controller != 0);
+		ops = &opi_port_vf_ops;
+		break;
+	case OPI_PORT_SF:
+		devlink_port_attrs_pci_sf_set(&port->dl, controller, port->pf,
+					      le32_to_cpu(info->sf),
+					      controller != 0);
+		ops = &opi_port_sf_ops;
+		break;
+	default:
+		attrs.flavour = DEVLINK_PORT_FLAVOUR_VIRTUAL;
+		devlink_port_attrs_set(&port->dl, &attrs);
+		break;
 	}
 
-	return devl_port_register_with_ops(priv_to_devlink(od), &port->dl,
-					   port->id, ops);
+	return devl_port_register_with_ops(devlink, &port->dl, port->id, ops);
 }
 
-static int opi_port_add(struct opi_dev *od, u32 id)
+/* Is this the port that we asked for, and one that this driver knows? */
+static int opi_port_check(u32 id, const struct opi_port_info *info)
+{
+	if (le32_to_cpu(info->port) != id)
+		return -EPROTO;
+	if (info->type < OPI_PORT_UPLINK || info->type > OPI_PORT_SF)
+		return -EOPNOTSUPP;
+	/* Numbers that say that there is none. */
+	if (info->type == OPI_PORT_VF &&
+	    le16_to_cpu(info->vf) == OPI_ID16_NONE)
+		return -EPROTO;
+	if (info->type == OPI_PORT_SF && le32_to_cpu(info->sf) == OPI_ID_NONE)
+		return -EPROTO;
+	return 0;
+}
+
+/**
+ * opi_port_make - make a port, its devlink port and its netdev
+ * @od:		the device whose admin queue knows it
+ * @id:		port id
+ * @qs:		queue pairs of its netdev
+ * @sf:		the host's subfunction that it belongs to, or NULL
+ * @devlink:	where it is a port of
+ *
+ * Context: devl_lock of @od and @devlink held, rtnl not held, may sleep.
+ * Return: the port, or a negative errno; -EOPNOTSUPP if it is none of our
+ * business.
+ */
+struct opi_port *opi_port_make(struct opi_dev *od, u32 id, struct opi_qset *qs,
+			       struct opi_sf *sf, struct devlink *devlink)
 {
 	struct opi_port_info info;
 	struct opi_port *port;
 	int err;
 
 	err = opi_cmd_port_get(od, id, &info);
+	if (!err)
+		err = opi_port_check(id, &info);
 	if (err)
-		return err;
-	if (le32_to_cpu(info.port) != id)
-		return -EPROTO;
-	/* Ports that are not known to this driver are none of its business. */
-	if (info.type != OPI_PORT_UPLINK && info.type != OPI_PORT_PF)
-		return 0;
+		return ERR_PTR(err);
 
 	port = kzalloc(sizeof(*port), GFP_KERNEL);
 	if (!port)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	port->od = od;
+	port->qs = qs;
+	port->sf = sf;
 	port->id = id;
+	port->func_id = le32_to_cpu(info.func_id);
 	port->type = info.type;
 	port->pf = le16_to_cpu(info.pf);
 	port->seen = true;
 	ether_addr_copy(port->fn_mac, info.mac);
 	mutex_init(&port->lock);
 
-	err = opi_port_register(port, &info);
+	err = opi_port_register(port, devlink, &info);
 	if (err)
 		goto err_free;
 
@@ -130,17 +135,23 @@ static int opi_port_add(struct opi_dev *od, u32 id)
 		goto err_unregister;
 
 	od->n_ports++;
-	return 0;
+	return port;
 
 err_unregister:
 	devl_port_unregister(&port->dl);
 err_free:
 	mutex_destroy(&port->lock);
 	kfree(port);
-	return err;
+	return ERR_PTR(err);
 }
 
-static void opi_port_del(struct opi_port *port)
+/**
+ * opi_port_del - remove a port, its netdev and its devlink port
+ * @port:	the port
+ *
+ * Context: as opi_port_make().
+ */
+void opi_port_del(struct opi_port *port)
 {
 	port->od->n_ports--;
 	opi_netdev_del(port);
@@ -149,10 +160,18 @@ static void opi_port_del(struct opi_port *port)
 	kfree(port);
 }
 
-/* Note a port of the card, and make it if it is new. */
-static int opi_port_found(struct opi_dev *od, u32 id)
+/**
+ * opi_port_found - note a port of the card, and make it if it is new
+ * @od:		the device
+ * @id:		port id
+ *
+ * Context: devl_lock held, rtnl not held, may sleep.
+ * Return: 0 or a negative errno.
+ */
+int opi_port_found(struct opi_dev *od, u32 id)
 {
 	struct opi_port *port = xa_load(&od->ports, id);
+	int err;
 
 	if (port) {
 		port->seen = true;
@@ -160,41 +179,33 @@ static int opi_port_found(struct opi_dev *od, u32 id)
 	}
 	if (od->n_ports == OPI_MAX_PORTS)
 		return -ENOSPC;
-	return opi_port_add(od, id);
+	port = opi_port_make(od, id, &od->qs, NULL, priv_to_devlink(od));
+	err = PTR_ERR_OR_ZERO(port);
+	/* A kind that came after this driver, or gone since it was listed. */
+	return err == -EOPNOTSUPP || err == -ENOENT ? 0 : err;
+}
+
+/**
+ * opi_port_gone - a port is not there any more
+ * @od:		the device, DPU side
+ * @id:		port id
+ *
+ * Context: devl_lock held, rtnl not held, may sleep.
+ */
+void opi_port_gone(struct opi_dev *od, u32 id)
+{
+	struct opi_port *port = xa_load(&od->ports, id);
+
+	if (port)
+		opi_port_del(port);
 }
 
 static int opi_ports_list(struct opi_dev *od)
 {
-	unsigned int max = OPI_CMD_BUF_MAX / sizeof(__le32), i, total = 0;
-	u32 start = 0, id = 0;
-	__le32 *ids;
-	int n, err = 0;
-
 	if (!opi_is_dpu(od))
 		return opi_port_found(od, le32_to_cpu(od->ident.port));
-
-	ids = kmalloc_array(max, sizeof(*ids), GFP_KERNEL);
-	if (!ids)
-		return -ENOMEM;
-
-	do {
-		n = opi_cmd_port_list(od, start, ids, max);
-		if (n < 0)
-			err = n;
-		for (i = 0; !err && n > 0 && i < n; i++) {
-			/* Rising, or a hostile card keeps us here. */
-			id = le32_to_cpu(ids[i]);
-			if (id < start || id == OPI_ID_NONE ||
-			    ++total > OPI_MAX_PORTS)
-				err = -EPROTO;
-			else
-				err = opi_port_found(od, id);
-			start = id + 1;
-		}
-	} while (!err && n == max);
-
-	kfree(ids);
-	return err;
+	return opi_list_ids(od, opi_cmd_port_list, opi_port_found,
+			    OPI_MAX_PORTS);
 }
 
 /**
@@ -219,15 +230,16 @@ int opi_ports_sync(struct opi_dev *od)
 	if (err)
 		return err;
 
+	/* Those of subfunctions go with their devices. */
 	xa_for_each(&od->ports, id, port)
-		if (!port->seen)
+		if (!port->seen && !port->sf)
 			opi_port_del(port);
 	return 0;
 }
 
 /**
  * opi_ports_remove - remove all ports and their netdevs
- * @od:		the device, in whatever state
+ * @od:		the device, in whatever state; those of subfunctions stay
  *
  * Context: devl_lock held, rtnl not held, may sleep.
  */
@@ -237,7 +249,8 @@ void opi_ports_remove(struct opi_dev *od)
 	unsigned long id;
 
 	xa_for_each(&od->ports, id, port)
-		opi_port_del(port);
+		if (!port->sf)
+			opi_port_del(port);
 }
 
 /**
@@ -258,7 +271,7 @@ int opi_port_refresh(struct opi_port *port)
 	mutex_lock(&port->lock);
 	err = opi_cmd_port_get(od, port->id, &info);
 	/* Without service there is no carrier, whatever the card said before. */
-	if (!err && READ_ONCE(od->net_up)) {
+	if (!err && READ_ONCE(port->qs->up)) {
 		WRITE_ONCE(port->speed, le32_to_cpu(info.speed));
 		if (netif_running(netdev) && info.flags & OPI_PORT_F_CARRIER)
 			netif_carrier_on(netdev);
@@ -283,4 +296,28 @@ void opi_ports_refresh(struct opi_dev *od)
 	xa_for_each(&od->ports, id, port)
 		if (opi_port_refresh(port))
 			break;
+}
+
+/**
+ * opi_ports_readdress - the DPU may have given a function another address
+ * @od:		the device, host side
+ * @id:		port of the function
+ *
+ * The address belongs to the DPU, whose last word counts.  What an administrator
+ * of ours set meanwhile is the DPU's choice by then.
+ *
+ * Context: devl_lock held, rtnl not held, may sleep.
+ */
+void opi_ports_readdress(struct opi_dev *od, u32 id)
+{
+	struct opi_port *port = xa_load(&od->ports, id);
+	struct opi_port_info info;
+
+	if (!port)
+		return;
+	/* The answer is no older than what is set on the netdev. */
+	rtnl_lock();
+	if (!opi_cmd_port_get(od, id, &info))
+		opi_netdev_readdress(port, info.mac);
+	rtnl_unlock();
 }

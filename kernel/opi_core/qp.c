@@ -40,7 +40,26 @@ void opi_qp_broken(struct opi_qp *qp, enum opi_qp_half half)
 	if (qp->broken)
 		return;
 	WRITE_ONCE(qp->broken, true);
-	opi_dev_queue_qp(qp->od, qp->id, half);
+	opi_dev_queue_qp(qp->qs, qp->index, half);
+}
+
+/**
+ * opi_qp_error - the card says that a queue pair has stopped
+ * @od:		the device
+ * @id:		queue pair, as the card says
+ * @half:	which half is to blame
+ *
+ * Context: any.
+ */
+void opi_qp_error(struct opi_dev *od, unsigned int id, enum opi_qp_half half)
+{
+	struct opi_qp *qp;
+
+	rcu_read_lock();
+	qp = xa_load(&od->qps, id);
+	if (qp)
+		opi_dev_queue_qp(qp->qs, qp->index, half);
+	rcu_read_unlock();
 }
 
 /* ---- NAPI -------------------------------------------------------------- */
@@ -94,7 +113,7 @@ static int opi_poll(struct napi_struct *napi, int budget)
 		return budget;
 
 	if (napi_complete_done(napi, min(done, budget - 1)) && !qp->broken) {
-		if (READ_ONCE(qp->od->coal.adaptive))
+		if (READ_ONCE(qp->qs->coal.adaptive))
 			opi_coal_sample(qp);
 		if (opi_rx_arm(qp))
 			napi_schedule(napi);
@@ -149,16 +168,17 @@ static struct page_pool *opi_rq_pool(struct opi_qp *qp, bool xdp)
 		.max_len	= rq->buf_len,
 		.offset		= rq->headroom,
 		.netdev		= qp->sq.netdev,
-		.queue_idx	= qp->id,
+		.queue_idx	= qp->index,
 	};
 	struct page_pool *pool = page_pool_create(&params);
 
 	return IS_ERR(pool) ? NULL : pool;
 }
 
-static struct opi_qp *opi_qp_alloc(struct opi_dev *od, unsigned int id,
+static struct opi_qp *opi_qp_alloc(struct opi_qset *qs, unsigned int index,
 				   const struct opi_qp_config *cfg)
 {
+	struct opi_dev *od = qs->od;
 	struct device *dev = &od->pdev->dev;
 	struct opi_qp *qp;
 	struct opi_sq *sq;
@@ -171,18 +191,20 @@ static struct opi_qp *opi_qp_alloc(struct opi_dev *od, unsigned int id,
 	rq = &qp->rq;
 
 	qp->od = od;
-	qp->id = id;
-	qp->stats = &od->qp_stats[id];
+	qp->qs = qs;
+	qp->index = index;
+	qp->id = qs->first + index;
+	qp->stats = &qs->stats[index];
 	/* Vector 0 has enough to do, if there is another. */
-	qp->eq = od->n_eqs > 1 ? 1 + id % (od->n_eqs - 1) : 0;
+	qp->eq = od->n_eqs > 1 ? 1 + qp->id % (od->n_eqs - 1) : 0;
 	spin_lock_init(&sq->lock);
 	sq->mask = BIT(cfg->sq_order) - 1;
 	sq->max_segs = min3(od->max_segs, MAX_SKB_FRAGS + 1U, sq->mask);
 	rq->mask = BIT(cfg->rq_order) - 1;
 	rq->headroom = cfg->xdp ? XDP_PACKET_HEADROOM : OPI_RX_HEADROOM;
 	rq->buf_len = OPI_RX_BUF(rq->headroom);
-	if (!opi_is_dpu(od))
-		sq->netdev = od->napi_dev;
+	if (!qs->shared)
+		sq->netdev = qs->napi_dev;
 	opi_coal_init(qp);
 
 	qp->shadow = dma_alloc_coherent(dev, sizeof(*qp->shadow),
@@ -200,7 +222,7 @@ static struct opi_qp *opi_qp_alloc(struct opi_dev *od, unsigned int id,
 		goto err_free;
 
 	/* Before the pool, which wants a NAPI that is disabled. */
-	netif_napi_add(od->napi_dev, &qp->napi, opi_poll);
+	netif_napi_add(qs->napi_dev, &qp->napi, opi_poll);
 	netif_napi_set_irq(&qp->napi, od->eqs[qp->eq].irq);
 	rq->pool = opi_rq_pool(qp, cfg->xdp);
 	if (!rq->pool)
@@ -226,7 +248,8 @@ static int opi_qp_attach(struct opi_qp *qp)
 	if (!netdev)
 		return 0;
 
-	err = xdp_rxq_info_reg(&rq->xdp_rxq, netdev, qp->id, qp->napi.napi_id);
+	err = xdp_rxq_info_reg(&rq->xdp_rxq, netdev, qp->index,
+			       qp->napi.napi_id);
 	if (err)
 		return err;
 	err = xdp_rxq_info_reg_mem_model(&rq->xdp_rxq, MEM_TYPE_PAGE_POOL,
@@ -235,8 +258,10 @@ static int opi_qp_attach(struct opi_qp *qp)
 		xdp_rxq_info_unreg(&rq->xdp_rxq);
 		return err;
 	}
-	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_RX, &qp->napi);
-	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_TX, &qp->napi);
+	netif_queue_set_napi(netdev, qp->index, NETDEV_QUEUE_TYPE_RX,
+			     &qp->napi);
+	netif_queue_set_napi(netdev, qp->index, NETDEV_QUEUE_TYPE_TX,
+			     &qp->napi);
 	return 0;
 }
 
@@ -246,8 +271,8 @@ static void opi_qp_detach(struct opi_qp *qp)
 
 	if (!netdev)
 		return;
-	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_TX, NULL);
-	netif_queue_set_napi(netdev, qp->id, NETDEV_QUEUE_TYPE_RX, NULL);
+	netif_queue_set_napi(netdev, qp->index, NETDEV_QUEUE_TYPE_TX, NULL);
+	netif_queue_set_napi(netdev, qp->index, NETDEV_QUEUE_TYPE_RX, NULL);
 	xdp_rxq_info_unreg(&qp->rq.xdp_rxq);
 }
 
@@ -261,7 +286,7 @@ static void opi_qp_disable(struct opi_qp *qp)
 	netif_napi_del(&qp->napi);
 	if (qp->sq.netdev)
 		netdev_tx_reset_queue(netdev_get_tx_queue(qp->sq.netdev,
-							  qp->id));
+							  qp->index));
 }
 
 /*
@@ -318,14 +343,24 @@ static int opi_qp_run(struct opi_qp *qp)
 	cmd.u.qp.rq_order = ilog2(qp->rq.mask + 1);
 	cmd.u.qp.cq_order = ilog2(qp->rq.mask + 1);
 	cmd.u.qp.eq = cpu_to_le16(qp->eq);
+	cmd.u.qp.port = cpu_to_le16(qp->qs->port);
 
 	err = opi_qp_attach(qp);
 	if (err) {
 		opi_qp_discard(qp);
 		return err;
 	}
+	/* Until NAPI is enabled, being found does nothing. */
+	err = xa_insert(&od->qps, qp->id, qp, GFP_KERNEL);
+	if (err) {
+		opi_qp_detach(qp);
+		opi_qp_discard(qp);
+		return err;
+	}
 	err = opi_cmd_qp_create(od, qp->id, &cmd);
 	if (err) {
+		xa_erase(&od->qps, qp->id);
+		synchronize_net();
 		opi_qp_detach(qp);
 		netif_napi_del(&qp->napi);
 		/* Unless the card said no, it may have made it. */
@@ -338,7 +373,7 @@ static int opi_qp_run(struct opi_qp *qp)
 
 	opi_rx_fill(qp, GFP_KERNEL);
 	napi_enable(&qp->napi);
-	rcu_assign_pointer(od->qps[qp->id], qp);
+	rcu_assign_pointer(qp->qs->qps[qp->index], qp);
 	opi_tx_wake(qp);
 
 	/* What was told before NAPI could hear it. */
@@ -348,63 +383,78 @@ static int opi_qp_run(struct opi_qp *qp)
 	return 0;
 }
 
-static int opi_qp_create(struct opi_dev *od, unsigned int id)
+static int opi_qp_create(struct opi_qset *qs, unsigned int index)
 {
-	struct opi_qp *qp = opi_qp_alloc(od, id, &od->cfg);
+	struct opi_qp *qp = opi_qp_alloc(qs, index, &qs->cfg);
 
 	return qp ? opi_qp_run(qp) : -ENOMEM;
 }
 
+/* No one finds a queue pair any more, once RCU readers are gone. */
+static struct opi_qp *opi_qp_hide(struct opi_qset *qs, unsigned int index)
+{
+	struct opi_qp *qp = rcu_replace_pointer(qs->qps[index], NULL,
+						lockdep_rtnl_is_held());
+
+	if (qp)
+		xa_erase(&qs->od->qps, qp->id);
+	return qp;
+}
+
 /**
  * opi_qps_start - make the queue pairs, if a netdev is open
- * @od:		the device; its admin queue runs
+ * @qs:		the queue pairs of a function; the admin queue runs
  *
  * Context: rtnl held, may sleep.
  * Return: 0 or a negative errno; then there are none.
  */
-int opi_qps_start(struct opi_dev *od)
+int opi_qps_start(struct opi_qset *qs)
 {
 	unsigned int i;
 	int err = 0;
 
 	ASSERT_RTNL();
-	if (!od->qp_users)
+	if (!qs->users)
 		return 0;
 
-	for (i = 0; i < od->cfg.n_qps && !err; i++)
-		err = opi_qp_create(od, i);
+	for (i = 0; i < qs->cfg.n_qps && !err; i++)
+		err = opi_qp_create(qs, i);
 	if (!err)
-		err = opi_rss_apply(od);
+		err = opi_rss_apply(qs);
 	if (err)
-		opi_qps_stop(od);
+		opi_qps_stop(qs);
 	return err;
 }
 
 /**
  * opi_qps_stop - end the queue pairs
- * @od:		the device, in whatever state
+ * @qs:		the queue pairs of a function, in whatever state
  *
  * Context: rtnl held, may sleep.
  */
-void opi_qps_stop(struct opi_dev *od)
+void opi_qps_stop(struct opi_qset *qs)
 {
 	struct opi_qp *qps[OPI_MAX_QPS];
+	bool found = false;
 	unsigned int i;
 
 	ASSERT_RTNL();
-	for (i = 0; i < OPI_MAX_QPS; i++)
-		qps[i] = rcu_replace_pointer(od->qps[i], NULL,
-					     lockdep_rtnl_is_held());
+	for (i = 0; i < qs->size; i++) {
+		qps[i] = opi_qp_hide(qs, i);
+		found |= !!qps[i];
+	}
+	if (!found)
+		return;
 	/* No one sends to them, and no interrupt schedules them. */
 	synchronize_net();
-	for (i = 0; i < OPI_MAX_QPS; i++)
+	for (i = 0; i < qs->size; i++)
 		if (qps[i])
 			opi_qp_destroy(qps[i]);
 }
 
 /**
  * opi_qps_get - a netdev is opened
- * @od:		the device, in whatever state
+ * @qs:		the queue pairs of a function, in whatever state
  *
  * The first one makes the queue pairs.  While the device has no service this
  * is put off until it has.
@@ -412,72 +462,74 @@ void opi_qps_stop(struct opi_dev *od)
  * Context: rtnl held, may sleep.
  * Return: 0 or a negative errno; then the netdev does not count as a user.
  */
-int opi_qps_get(struct opi_dev *od)
+int opi_qps_get(struct opi_qset *qs)
 {
 	int err = 0;
 
 	ASSERT_RTNL();
-	if (!od->qp_users++ && od->net_up)
-		err = opi_qps_start(od);
+	if (!qs->users++ && qs->up)
+		err = opi_qps_start(qs);
 	if (opi_no_service(err)) {
 		/* If it is not ending already, see to it that it is brought back. */
-		opi_dev_queue_reset(od);
+		opi_dev_queue_reset(qs->od);
 		return 0;
 	}
 	if (err)
-		od->qp_users--;
+		qs->users--;
 	return err;
 }
 
 /**
  * opi_qps_put - a netdev is closed
- * @od:		the device, in whatever state
+ * @qs:		the queue pairs of a function, in whatever state
  *
  * Context: rtnl held, may sleep.
  */
-void opi_qps_put(struct opi_dev *od)
+void opi_qps_put(struct opi_qset *qs)
 {
 	ASSERT_RTNL();
-	if (!--od->qp_users)
-		opi_qps_stop(od);
+	if (!--qs->users)
+		opi_qps_stop(qs);
 }
 
 /* ---- Other numbers and sizes ------------------------------------------- */
 
 /* Nobody sends while there are no queue pairs, and nothing is dropped. */
-static void opi_qps_pause(struct opi_dev *od)
+static void opi_qps_pause(struct opi_qset *qs)
 {
 	struct opi_port *port;
 	unsigned long id;
 
-	xa_for_each(&od->ports, id, port)
-		if (netif_running(port->netdev))
+	xa_for_each(&qs->od->ports, id, port)
+		if (port->qs == qs && netif_running(port->netdev))
 			netif_tx_disable(port->netdev);
 }
 
-static void opi_qps_resume(struct opi_dev *od)
+static void opi_qps_resume(struct opi_qset *qs)
 {
 	struct opi_port *port;
 	unsigned long id;
 
-	xa_for_each(&od->ports, id, port)
-		if (netif_running(port->netdev))
+	xa_for_each(&qs->od->ports, id, port)
+		if (port->qs == qs && netif_running(port->netdev))
 			netif_tx_wake_all_queues(port->netdev);
 }
 
-/* Have the stack and the card know of od->cfg. */
-static int opi_qps_configure(struct opi_dev *od, bool xdp_changed)
+/* Have the stack and the card know of qs->cfg. */
+static int opi_qps_configure(struct opi_qset *qs, bool xdp_changed)
 {
 	struct opi_port *port;
 	unsigned long id;
 	int err;
 
-	opi_rss_fit(od);
-	xa_for_each(&od->ports, id, port) {
+	opi_rss_fit(qs);
+	xa_for_each(&qs->od->ports, id, port) {
+		if (port->qs != qs)
+			continue;
 		err = opi_netdev_set_queues(port->netdev);
 		if (err)
 			return err;
-		if (xdp_changed && od->net_up && netif_running(port->netdev)) {
+		if (xdp_changed && qs->up && netif_running(port->netdev)) {
 			err = opi_port_set_rx(port);
 			if (err)
 				return err;
@@ -488,30 +540,31 @@ static int opi_qps_configure(struct opi_dev *od, bool xdp_changed)
 
 /**
  * opi_qps_limit - have no more queue pairs than the card has room for
- * @od:		the device, without queue pairs; the card's limits are known
+ * @qs:		the queue pairs of a function, none running; the card's limits are
+ *		known
  *
  * The first time this chooses how many there are: as many as CPUs.
  *
  * Context: rtnl not held, may sleep.
  * Return: 0 or a negative errno.
  */
-int opi_qps_limit(struct opi_dev *od)
+int opi_qps_limit(struct opi_qset *qs)
 {
-	struct opi_qp_config *cfg = &od->cfg;
+	struct opi_qp_config *cfg = &qs->cfg;
 	int err;
 
 	rtnl_lock();
-	cfg->n_qps = min(cfg->n_qps ?: num_online_cpus(), od->max_qps);
-	cfg->sq_order = min(cfg->sq_order, od->max_order);
-	cfg->rq_order = min(cfg->rq_order, od->max_order);
-	err = opi_qps_configure(od, false);
+	cfg->n_qps = min(cfg->n_qps ?: num_online_cpus(), qs->max_qps);
+	cfg->sq_order = min(cfg->sq_order, qs->od->max_order);
+	cfg->rq_order = min(cfg->rq_order, qs->od->max_order);
+	err = opi_qps_configure(qs, false);
 	rtnl_unlock();
 	return err;
 }
 
 /**
  * opi_qps_reconfigure - other queue pairs
- * @od:		the device, in whatever state
+ * @qs:		the queue pairs of a function, in whatever state
  * @cfg:	how they shall be, checked
  * @extack:	gets the reason of a failure
  *
@@ -521,11 +574,11 @@ int opi_qps_limit(struct opi_dev *od)
  * Context: rtnl held, may sleep.
  * Return: 0 or a negative errno; nothing has changed then.
  */
-int opi_qps_reconfigure(struct opi_dev *od, const struct opi_qp_config *cfg,
+int opi_qps_reconfigure(struct opi_qset *qs, const struct opi_qp_config *cfg,
 			struct netlink_ext_ack *extack)
 {
-	bool running = od->net_up && od->qp_users, xdp = cfg->xdp != od->cfg.xdp;
-	struct opi_qp_config old = od->cfg;
+	bool running = qs->up && qs->users, xdp = cfg->xdp != qs->cfg.xdp;
+	struct opi_qp_config old = qs->cfg;
 	struct opi_qp **fresh;
 	unsigned int i;
 	int err = 0;
@@ -534,7 +587,7 @@ int opi_qps_reconfigure(struct opi_dev *od, const struct opi_qp_config *cfg,
 
 	fresh = kcalloc(cfg->n_qps, sizeof(*fresh), GFP_KERNEL);
 	for (i = 0; fresh && running && i < cfg->n_qps; i++) {
-		fresh[i] = opi_qp_alloc(od, i, cfg);
+		fresh[i] = opi_qp_alloc(qs, i, cfg);
 		if (!fresh[i])
 			break;
 	}
@@ -545,34 +598,34 @@ int opi_qps_reconfigure(struct opi_dev *od, const struct opi_qp_config *cfg,
 	}
 
 	if (running) {
-		opi_qps_pause(od);
-		opi_qps_stop(od);
+		opi_qps_pause(qs);
+		opi_qps_stop(qs);
 	}
-	od->cfg = *cfg;
-	err = opi_qps_configure(od, xdp);
+	qs->cfg = *cfg;
+	err = opi_qps_configure(qs, xdp);
 	for (i = 0; running && i < cfg->n_qps && !err; i++) {
 		err = opi_qp_run(fresh[i]);
 		fresh[i] = NULL;
 	}
 	if (running && !err)
-		err = opi_rss_apply(od);
+		err = opi_rss_apply(qs);
 
 	if (opi_no_service(err)) {
 		/* Part of its going; if it does not go, it is brought back. */
-		opi_dev_queue_reset(od);
+		opi_dev_queue_reset(qs->od);
 		err = 0;
 	}
 	if (err) {
 		NL_SET_ERR_MSG_MOD(extack,
 				   "the queue pairs do not start; they are as before");
-		opi_qps_stop(od);
-		od->cfg = old;
-		if (opi_qps_configure(od, xdp) ||
-		    (running && opi_qps_start(od)))
-			opi_dev_queue_reset(od);
+		opi_qps_stop(qs);
+		qs->cfg = old;
+		if (opi_qps_configure(qs, xdp) ||
+		    (running && opi_qps_start(qs)))
+			opi_dev_queue_reset(qs->od);
 	}
 	if (running)
-		opi_qps_resume(od);
+		opi_qps_resume(qs);
 
 out_free:
 	for (i = 0; fresh && i < cfg->n_qps; i++)
@@ -603,25 +656,25 @@ void opi_qps_free_dead(struct opi_dev *od)
 
 /**
  * opi_qp_restart - make a queue pair anew
- * @od:		the device
- * @id:		queue pair, below OPI_MAX_QPS
+ * @qs:		the queue pairs of a function
+ * @index:	which of them, below @qs->size
  *
  * If that fails, the whole device is reset.
  *
  * Context: rtnl held, may sleep.
  * Return: 0 or a negative errno.
  */
-int opi_qp_restart(struct opi_dev *od, unsigned int id)
+int opi_qp_restart(struct opi_qset *qs, unsigned int index)
 {
-	struct opi_qp *qp = rtnl_dereference(od->qps[id]);
+	struct opi_qp *qp = rtnl_dereference(qs->qps[index]);
 	int err;
 
 	ASSERT_RTNL();
-	if (!od->net_up || !qp)
+	if (!qs->up || !qp)
 		return 0;
 
 	qp->stats->restarts++;
-	RCU_INIT_POINTER(od->qps[id], NULL);
+	opi_qp_hide(qs, index);
 	/* No one sends to it, and no interrupt schedules it. */
 	synchronize_net();
 	/* If it does not end, it cannot begin either. */
@@ -629,30 +682,47 @@ int opi_qp_restart(struct opi_dev *od, unsigned int id)
 	if (err)
 		return err;
 
-	err = opi_qp_create(od, id);
+	err = opi_qp_create(qs, index);
 	if (err) {
-		dev_warn(&od->pdev->dev, "queue pair %u does not start: %pe\n",
-			 id, ERR_PTR(err));
-		opi_dev_queue_reset(od);
+		dev_warn(&qs->od->pdev->dev,
+			 "queue pair %u does not start: %pe\n",
+			 qs->first + index, ERR_PTR(err));
+		opi_dev_queue_reset(qs->od);
 	}
 	return err;
 }
 
 /**
+ * opi_qps_restart - make those queue pairs anew that have failed
+ * @qs:		the queue pairs of a function
+ *
+ * Context: rtnl held, may sleep.
+ */
+void opi_qps_restart(struct opi_qset *qs)
+{
+	unsigned int i;
+
+	for (i = 0; i < qs->size; i++)
+		if (test_and_clear_bit(i, qs->failed[OPI_QP_TX]) |
+		    test_and_clear_bit(i, qs->failed[OPI_QP_RX]))
+			opi_qp_restart(qs, i);
+}
+
+/**
  * opi_qps_flush - wait until NAPI holds no frame that it had before
- * @od:		the device
+ * @qs:		the queue pairs of a function
  *
  * For a netdev that is about to go while others use the same queue pairs.
  *
  * Context: rtnl held, may sleep.
  */
-void opi_qps_flush(struct opi_dev *od)
+void opi_qps_flush(struct opi_qset *qs)
 {
 	unsigned int i;
 
 	ASSERT_RTNL();
-	for (i = 0; i < od->cfg.n_qps; i++) {
-		struct opi_qp *qp = rtnl_dereference(od->qps[i]);
+	for (i = 0; i < qs->cfg.n_qps; i++) {
+		struct opi_qp *qp = rtnl_dereference(qs->qps[i]);
 
 		if (!qp)
 			continue;
@@ -670,7 +740,7 @@ static void opi_qp_watch_tx(struct opi_qp *qp, u32 sent)
 	if (sent != qp->seen_sent || sent == READ_ONCE(qp->sq.posted))
 		qp->tx_stalled = 0;
 	else if (++qp->tx_stalled == OPI_TX_STALL)
-		opi_dev_queue_qp(qp->od, qp->id, OPI_QP_TX);
+		opi_dev_queue_qp(qp->qs, qp->index, OPI_QP_TX);
 	qp->seen_sent = sent;
 }
 
@@ -686,34 +756,33 @@ static void opi_qp_watch_tx(struct opi_qp *qp, u32 sent)
  */
 void opi_qps_poke(struct opi_dev *od)
 {
-	unsigned int i;
+	struct opi_qp *qp;
+	unsigned long id;
 
-	for (i = 0; i < OPI_MAX_QPS; i++) {
-		struct opi_qp *qp;
+	rcu_read_lock_bh();
+	xa_for_each(&od->qps, id, qp) {
 		u32 next, clean, sent;
 		bool work, still;
 
-		rcu_read_lock_bh();
-		qp = rcu_dereference_bh(od->qps[i]);
-		if (qp && !READ_ONCE(qp->broken)) {
-			next = READ_ONCE(qp->rq.next);
-			clean = READ_ONCE(qp->sq.clean);
-			sent = le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
-			work = opi_rx_ready(&qp->rq) || clean != sent;
-			work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state);
-			still = qp->seen_work && qp->seen_next == next &&
-				qp->seen_clean == clean;
-			if (work && still)
-				qp->stats->lost_irqs++;
-			if ((work && still) || READ_ONCE(qp->rq.starved))
-				napi_schedule(&qp->napi);
-			qp->seen_work = work;
-			qp->seen_next = next;
-			qp->seen_clean = clean;
-			opi_qp_watch_tx(qp, sent);
-		}
-		rcu_read_unlock_bh();
+		if (READ_ONCE(qp->broken))
+			continue;
+		next = READ_ONCE(qp->rq.next);
+		clean = READ_ONCE(qp->sq.clean);
+		sent = le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
+		work = opi_rx_ready(&qp->rq) || clean != sent;
+		work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state);
+		still = qp->seen_work && qp->seen_next == next &&
+			qp->seen_clean == clean;
+		if (work && still)
+			qp->stats->lost_irqs++;
+		if ((work && still) || READ_ONCE(qp->rq.starved))
+			napi_schedule(&qp->napi);
+		qp->seen_work = work;
+		qp->seen_next = next;
+		qp->seen_clean = clean;
+		opi_qp_watch_tx(qp, sent);
 	}
+	rcu_read_unlock_bh();
 }
 
 /**
@@ -726,11 +795,10 @@ void opi_qps_poke(struct opi_dev *od)
  */
 bool opi_qp_event(struct opi_dev *od, unsigned int id)
 {
-	struct opi_qp *qp = NULL;
+	struct opi_qp *qp;
 
 	rcu_read_lock();
-	if (id < OPI_MAX_QPS)
-		qp = rcu_dereference(od->qps[id]);
+	qp = xa_load(&od->qps, id);
 	if (qp) {
 		qp->events++;
 		napi_schedule(&qp->napi);
@@ -741,55 +809,62 @@ bool opi_qp_event(struct opi_dev *od, unsigned int id)
 
 /**
  * opi_qps_defaults - forget what was set
- * @od:		the device, without queue pairs and netdevs
+ * @qs:		the queue pairs of a function, none of them running
  *
  * Context: rtnl held, or nobody else knows the device.
  */
-void opi_qps_defaults(struct opi_dev *od)
+void opi_qps_defaults(struct opi_qset *qs)
 {
-	od->cfg.n_qps = 0;
-	od->cfg.sq_order = OPI_SQ_ORDER;
-	od->cfg.rq_order = OPI_RQ_ORDER;
-	od->coal = (struct opi_coalesce) { .frames = 1 };
-	opi_rss_init(od);
+	qs->cfg.n_qps = 0;
+	qs->cfg.sq_order = OPI_SQ_ORDER;
+	qs->cfg.rq_order = OPI_RQ_ORDER;
+	qs->coal = (struct opi_coalesce) { .frames = 1 };
+	opi_rss_init(qs);
 }
 
 /**
- * opi_qps_init - allocate what outlives queue pairs
- * @od:		the device
+ * opi_qs_init - allocate what outlives queue pairs
+ * @qs:		the queue pairs of a function; all zero but for @od, @port and
+ *		@shared
+ * @first:	queue pair of the card that is the first of them
+ * @size:	how many there can be, at most OPI_MAX_QPS
  *
- * Return: 0 or -ENOMEM; what was allocated then is freed by opi_qps_exit().
+ * Return: 0 or -ENOMEM; what was allocated then is freed by opi_qs_exit().
  */
-int opi_qps_init(struct opi_dev *od)
+int opi_qs_init(struct opi_qset *qs, unsigned int first, unsigned int size)
 {
 	unsigned int i;
 
-	INIT_LIST_HEAD(&od->dead_qps);
-	opi_qps_defaults(od);
+	qs->first = first;
+	qs->size = size;
+	qs->max_qps = size;
+	opi_qps_defaults(qs);
 
-	od->qp_stats = kvcalloc(OPI_MAX_QPS, sizeof(*od->qp_stats), GFP_KERNEL);
-	if (!od->qp_stats)
+	qs->qps = kcalloc(size, sizeof(*qs->qps), GFP_KERNEL);
+	qs->stats = kvcalloc(size, sizeof(*qs->stats), GFP_KERNEL);
+	if (!qs->qps || !qs->stats)
 		return -ENOMEM;
-	for (i = 0; i < OPI_MAX_QPS; i++) {
-		u64_stats_init(&od->qp_stats[i].tx_sync);
-		u64_stats_init(&od->qp_stats[i].rx_sync);
+	for (i = 0; i < size; i++) {
+		u64_stats_init(&qs->stats[i].tx_sync);
+		u64_stats_init(&qs->stats[i].rx_sync);
 	}
 
-	if (opi_is_dpu(od)) {
-		od->napi_dev = alloc_netdev_dummy(0);
-		if (!od->napi_dev)
+	if (qs->shared) {
+		qs->napi_dev = alloc_netdev_dummy(0);
+		if (!qs->napi_dev)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
 /**
- * opi_qps_exit - free what outlives queue pairs
- * @od:		the device; there are no queue pairs, and no netdevs
+ * opi_qs_exit - free what outlives queue pairs
+ * @qs:		the queue pairs of a function; none are left, and no netdev
  */
-void opi_qps_exit(struct opi_dev *od)
+void opi_qs_exit(struct opi_qset *qs)
 {
-	if (opi_is_dpu(od) && od->napi_dev)
-		free_netdev(od->napi_dev);
-	kvfree(od->qp_stats);
+	if (qs->shared && qs->napi_dev)
+		free_netdev(qs->napi_dev);
+	kvfree(qs->stats);
+	kfree(qs->qps);
 }

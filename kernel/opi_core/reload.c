@@ -88,7 +88,7 @@ int opi_reload_up(struct devlink *devlink, enum devlink_reload_action action,
 	/* Whoever reloads it has done something about what has failed. */
 	clear_bit(OPI_DEV_F_HELD, &od->flags);
 	rtnl_lock();
-	opi_qps_defaults(od);
+	opi_qps_defaults(&od->qs);
 	rtnl_unlock();
 	opi_params_apply(od);
 	opi_resources_apply(od);
@@ -106,7 +106,7 @@ int opi_reload_up(struct devlink *devlink, enum devlink_reload_action action,
 	}
 
 	pci_set_master(od->pdev);
-	od->max_qps = od->init.max_qps;
+	od->qs.max_qps = min(od->init.max_qps, od->qs.size);
 	err = opi_dev_start(od);
 	if (err == -EBUSY)
 		NL_SET_ERR_MSG_MOD(extack,

@@ -29,7 +29,7 @@ static netdev_tx_t opi_rep_xmit(struct sk_buff *skb, struct net_device *netdev)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
 
-	return opi_tx_xmit(port->od, skb, netdev, port->id);
+	return opi_tx_xmit(port->qs, skb, netdev, port->id);
 }
 
 static const struct net_device_ops opi_uplink_ops = {

@@ -21,8 +21,8 @@ static u64 opi_resource_occ_qps(void *priv)
 	unsigned int i;
 	u64 n = 0;
 
-	for (i = 0; i < OPI_MAX_QPS; i++)
-		n += !!rcu_access_pointer(od->qps[i]);
+	for (i = 0; i < od->qs.size; i++)
+		n += !!rcu_access_pointer(od->qs.qps[i]);
 	return n;
 }
 
@@ -55,7 +55,7 @@ static int opi_resources_add(struct opi_dev *od)
 	struct opi_resource_sizes *sizes = &od->sizes;
 	int err;
 
-	sizes->n_qps = min(od->n_qps, OPI_MAX_QPS);
+	sizes->n_qps = min(od->n_qps, od->qs.size);
 	sizes->max_qps = min(od->init.max_qps, sizes->n_qps);
 	sizes->n_vecs = od->n_vecs;
 
@@ -85,7 +85,7 @@ int opi_resources_init(struct opi_dev *od)
 	const struct opi_resource_sizes *sizes = &od->sizes;
 	int err;
 
-	if (sizes->n_qps == min(od->n_qps, OPI_MAX_QPS) &&
+	if (sizes->n_qps == min(od->n_qps, od->qs.size) &&
 	    sizes->max_qps == min(od->init.max_qps, sizes->n_qps) &&
 	    sizes->n_vecs == od->n_vecs)
 		return 0;

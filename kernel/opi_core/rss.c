@@ -30,27 +30,27 @@ static const struct {
 
 /**
  * opi_rss_init - choose the key and what goes into the hash
- * @od:		the device
+ * @qs:		the queue pairs of a function
  */
-void opi_rss_init(struct opi_dev *od)
+void opi_rss_init(struct opi_qset *qs)
 {
-	netdev_rss_key_fill(od->rss.key, sizeof(od->rss.key));
-	od->rss.types = OPI_HASH_IPV4 | OPI_HASH_TCPV4 | OPI_HASH_UDPV4 |
+	netdev_rss_key_fill(qs->rss.key, sizeof(qs->rss.key));
+	qs->rss.types = OPI_HASH_IPV4 | OPI_HASH_TCPV4 | OPI_HASH_UDPV4 |
 			OPI_HASH_IPV6 | OPI_HASH_TCPV6 | OPI_HASH_UDPV6;
 }
 
 /* Has an administrator made the table, of queue pairs that there are? */
-static bool opi_rss_keeps(struct opi_dev *od)
+static bool opi_rss_keeps(struct opi_qset *qs)
 {
 	struct opi_port *port;
 	unsigned long id;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(od->rss.table); i++)
-		if (od->rss.table[i] >= od->cfg.n_qps)
+	for (i = 0; i < ARRAY_SIZE(qs->rss.table); i++)
+		if (qs->rss.table[i] >= qs->cfg.n_qps)
 			return false;
-	xa_for_each(&od->ports, id, port)
-		if (opi_port_owns_qps(port, NULL) &&
+	xa_for_each(&qs->od->ports, id, port)
+		if (port->qs == qs && opi_port_owns_qps(port, NULL) &&
 		    netif_is_rxfh_configured(port->netdev))
 			return true;
 	return false;
@@ -58,66 +58,67 @@ static bool opi_rss_keeps(struct opi_dev *od)
 
 /**
  * opi_rss_fit - fit the table to another number of queue pairs
- * @od:		the device
+ * @qs:		the queue pairs of a function
  *
  * Frames are spread evenly over all, unless an administrator wants it otherwise.
  *
  * Context: rtnl held.
  */
-void opi_rss_fit(struct opi_dev *od)
+void opi_rss_fit(struct opi_qset *qs)
 {
 	unsigned int i;
 
-	if (opi_rss_keeps(od))
+	if (opi_rss_keeps(qs))
 		return;
-	for (i = 0; i < ARRAY_SIZE(od->rss.table); i++)
-		od->rss.table[i] =
-			ethtool_rxfh_indir_default(i, od->cfg.n_qps);
+	for (i = 0; i < ARRAY_SIZE(qs->rss.table); i++)
+		qs->rss.table[i] =
+			ethtool_rxfh_indir_default(i, qs->cfg.n_qps);
 }
 
 /**
  * opi_rss_apply - tell the card
- * @od:		the device; its admin queue runs
+ * @qs:		of a function; its admin queue runs
  *
  * Context: rtnl held, may sleep.
  * Return: 0 or a negative errno.
  */
-int opi_rss_apply(struct opi_dev *od)
+int opi_rss_apply(struct opi_qset *qs)
 {
 	struct opi_rss_config *rss;
 	unsigned int i;
 	int err;
 
-	if (!(od->caps & OPI_CAP_RSS))
+	/* A subfunction has one queue pair. */
+	if (!(qs->od->caps & OPI_CAP_RSS) || qs->port)
 		return 0;
 
 	rss = kzalloc(sizeof(*rss), GFP_KERNEL);
 	if (!rss)
 		return -ENOMEM;
-	rss->hash_types = cpu_to_le32(od->rss.types);
-	rss->table_size = cpu_to_le16(ARRAY_SIZE(od->rss.table));
-	memcpy(rss->key, od->rss.key, sizeof(rss->key));
-	for (i = 0; i < ARRAY_SIZE(od->rss.table); i++)
-		rss->table[i] = cpu_to_le16(od->rss.table[i]);
-	err = opi_cmd_rss_set(od, rss);
+	rss->hash_types = cpu_to_le32(qs->rss.types);
+	rss->table_size = cpu_to_le16(ARRAY_SIZE(qs->rss.table));
+	memcpy(rss->key, qs->rss.key, sizeof(rss->key));
+	for (i = 0; i < ARRAY_SIZE(qs->rss.table); i++)
+		rss->table[i] = cpu_to_le16(qs->rss.table[i]);
+	err = opi_cmd_rss_set(qs->od, rss);
 	kfree(rss);
 	return err;
 }
 
 /* Take over another setting if the card does. */
-static int opi_rss_change(struct opi_dev *od, const struct opi_rss *rss)
+static int opi_rss_change(struct opi_qset *qs, const struct opi_rss *rss)
 {
-	struct opi_rss old = od->rss;
+	struct opi_rss old = qs->rss;
 	int err = 0;
 
-	od->rss = *rss;
-	if (od->net_up)
-		err = opi_rss_apply(od);
+	qs->rss = *rss;
+	if (qs->up)
+		err = opi_rss_apply(qs);
 	/* Without service it is told when there is. */
 	if (opi_no_service(err))
 		return 0;
 	if (err)
-		od->rss = old;
+		qs->rss = old;
 	return err;
 }
 
@@ -131,7 +132,8 @@ u32 opi_rss_key_size(struct net_device *netdev)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
 
-	if (!opi_port_owns_qps(port, NULL) || !(port->od->caps & OPI_CAP_RSS))
+	if (!opi_port_owns_qps(port, NULL) || port->sf ||
+	    !(port->od->caps & OPI_CAP_RSS))
 		return 0;
 	return OPI_RSS_KEY_SIZE;
 }
@@ -146,7 +148,8 @@ u32 opi_rss_table_size(struct net_device *netdev)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
 
-	if (!opi_port_owns_qps(port, NULL) || !(port->od->caps & OPI_CAP_RSS))
+	if (!opi_port_owns_qps(port, NULL) || port->sf ||
+	    !(port->od->caps & OPI_CAP_RSS))
 		return 0;
 	return OPI_RSS_TABLE_MAX;
 }
@@ -161,7 +164,7 @@ u32 opi_rss_table_size(struct net_device *netdev)
  */
 int opi_rss_get(struct net_device *netdev, struct ethtool_rxfh_param *rxfh)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 	unsigned int i;
 
 	if (!opi_rss_key_size(netdev))
@@ -169,9 +172,9 @@ int opi_rss_get(struct net_device *netdev, struct ethtool_rxfh_param *rxfh)
 
 	rxfh->hfunc = ETH_RSS_HASH_TOP;
 	if (rxfh->key)
-		memcpy(rxfh->key, od->rss.key, sizeof(od->rss.key));
-	for (i = 0; rxfh->indir && i < ARRAY_SIZE(od->rss.table); i++)
-		rxfh->indir[i] = od->rss.table[i];
+		memcpy(rxfh->key, qs->rss.key, sizeof(qs->rss.key));
+	for (i = 0; rxfh->indir && i < ARRAY_SIZE(qs->rss.table); i++)
+		rxfh->indir[i] = qs->rss.table[i];
 	return 0;
 }
 
@@ -187,8 +190,8 @@ int opi_rss_get(struct net_device *netdev, struct ethtool_rxfh_param *rxfh)
 int opi_rss_set(struct net_device *netdev, struct ethtool_rxfh_param *rxfh,
 		struct netlink_ext_ack *extack)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
-	struct opi_rss rss = od->rss;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
+	struct opi_rss rss = qs->rss;
 	unsigned int i;
 	int err;
 
@@ -204,7 +207,7 @@ int opi_rss_set(struct net_device *netdev, struct ethtool_rxfh_param *rxfh,
 		memcpy(rss.key, rxfh->key, sizeof(rss.key));
 	for (i = 0; rxfh->indir && i < ARRAY_SIZE(rss.table); i++)
 		rss.table[i] = rxfh->indir[i];
-	err = opi_rss_change(od, &rss);
+	err = opi_rss_change(qs, &rss);
 	if (err)
 		NL_SET_ERR_MSG_MOD(extack, "the card refuses the table");
 	return err;
@@ -221,7 +224,7 @@ int opi_rss_set(struct net_device *netdev, struct ethtool_rxfh_param *rxfh,
 int opi_rss_get_fields(struct net_device *netdev,
 		       struct ethtool_rxfh_fields *fields)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 	unsigned int i;
 
 	fields->data = 0;
@@ -231,9 +234,9 @@ int opi_rss_get_fields(struct net_device *netdev,
 	for (i = 0; i < ARRAY_SIZE(opi_rss_flows); i++) {
 		if (opi_rss_flows[i].flow != fields->flow_type)
 			continue;
-		if (od->rss.types & opi_rss_flows[i].l4)
+		if (qs->rss.types & opi_rss_flows[i].l4)
 			fields->data = OPI_RSS_L4;
-		else if (od->rss.types & opi_rss_flows[i].l3)
+		else if (qs->rss.types & opi_rss_flows[i].l3)
 			fields->data = OPI_RSS_L3;
 		return 0;
 	}
@@ -256,8 +259,8 @@ int opi_rss_set_fields(struct net_device *netdev,
 		       const struct ethtool_rxfh_fields *fields,
 		       struct netlink_ext_ack *extack)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
-	struct opi_rss rss = od->rss;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
+	struct opi_rss rss = qs->rss;
 	unsigned int i;
 
 	if (!opi_rss_key_size(netdev))
@@ -280,7 +283,7 @@ int opi_rss_set_fields(struct net_device *netdev,
 					   "hashed are addresses, or addresses and ports");
 			return -EINVAL;
 		}
-		return opi_rss_change(od, &rss);
+		return opi_rss_change(qs, &rss);
 	}
 	NL_SET_ERR_MSG_MOD(extack, "hashed are IPv4, IPv6, TCP and UDP");
 	return -EINVAL;

@@ -215,7 +215,7 @@ static void opi_rx_deliver(struct opi_qp *qp, struct sk_buff *skb,
 	if (!qp->sq.netdev)
 		dev_sw_netstats_rx_add(netdev, skb->len);
 
-	skb_record_rx_queue(skb, qp->id);
+	skb_record_rx_queue(skb, qp->index);
 	skb->protocol = eth_type_trans(skb, netdev);
 	napi_gro_receive(&qp->napi, skb);
 	return;
@@ -379,7 +379,7 @@ static void opi_rx_account(struct opi_qp *qp, const struct opi_rx_sum *sum)
  */
 int opi_rx_poll(struct opi_qp *qp, int budget)
 {
-	struct bpf_prog *prog = rcu_dereference_bh(qp->od->xdp_prog);
+	struct bpf_prog *prog = rcu_dereference_bh(qp->qs->xdp_prog);
 	struct opi_rx_sum sum = {};
 	struct opi_rq *rq = &qp->rq;
 	u32 start = rq->next;

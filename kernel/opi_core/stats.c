@@ -19,29 +19,29 @@
 void opi_get_stats64(struct net_device *netdev,
 		     struct rtnl_link_stats64 *stats)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 	unsigned int i, start;
 
 	netdev_stats_to_stats64(stats, &netdev->stats);
-	for (i = 0; i < OPI_MAX_QPS; i++) {
-		const struct opi_qp_stats *qs = &od->qp_stats[i];
+	for (i = 0; i < qs->size; i++) {
+		const struct opi_qp_stats *st = &qs->stats[i];
 		u64 packets, bytes, drops;
 
 		do {
-			start = u64_stats_fetch_begin(&qs->tx_sync);
-			packets = u64_stats_read(&qs->tx_packets);
-			bytes = u64_stats_read(&qs->tx_bytes);
-		} while (u64_stats_fetch_retry(&qs->tx_sync, start));
+			start = u64_stats_fetch_begin(&st->tx_sync);
+			packets = u64_stats_read(&st->tx_packets);
+			bytes = u64_stats_read(&st->tx_bytes);
+		} while (u64_stats_fetch_retry(&st->tx_sync, start));
 		stats->tx_packets += packets;
 		stats->tx_bytes += bytes;
 
 		do {
-			start = u64_stats_fetch_begin(&qs->rx_sync);
-			packets = u64_stats_read(&qs->rx_packets);
-			bytes = u64_stats_read(&qs->rx_bytes);
-			drops = u64_stats_read(&qs->rx_bad) +
-				u64_stats_read(&qs->rx_no_memory);
-		} while (u64_stats_fetch_retry(&qs->rx_sync, start));
+			start = u64_stats_fetch_begin(&st->rx_sync);
+			packets = u64_stats_read(&st->rx_packets);
+			bytes = u64_stats_read(&st->rx_bytes);
+			drops = u64_stats_read(&st->rx_bad) +
+				u64_stats_read(&st->rx_no_memory);
+		} while (u64_stats_fetch_retry(&st->rx_sync, start));
 		stats->rx_packets += packets;
 		stats->rx_bytes += bytes;
 		stats->rx_dropped += drops;
@@ -51,36 +51,36 @@ void opi_get_stats64(struct net_device *netdev,
 static void opi_queue_stats_rx(struct net_device *netdev, int idx,
 			       struct netdev_queue_stats_rx *stats)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
-	const struct opi_qp_stats *qs = &od->qp_stats[idx];
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
+	const struct opi_qp_stats *st = &qs->stats[idx];
 	unsigned int start;
 
 	do {
-		start = u64_stats_fetch_begin(&qs->rx_sync);
-		stats->packets = u64_stats_read(&qs->rx_packets);
-		stats->bytes = u64_stats_read(&qs->rx_bytes);
-		stats->alloc_fail = u64_stats_read(&qs->rx_no_memory);
-		stats->csum_unnecessary = u64_stats_read(&qs->rx_csum_valid);
-	} while (u64_stats_fetch_retry(&qs->rx_sync, start));
+		start = u64_stats_fetch_begin(&st->rx_sync);
+		stats->packets = u64_stats_read(&st->rx_packets);
+		stats->bytes = u64_stats_read(&st->rx_bytes);
+		stats->alloc_fail = u64_stats_read(&st->rx_no_memory);
+		stats->csum_unnecessary = u64_stats_read(&st->rx_csum_valid);
+	} while (u64_stats_fetch_retry(&st->rx_sync, start));
 }
 
 static void opi_queue_stats_tx(struct net_device *netdev, int idx,
 			       struct netdev_queue_stats_tx *stats)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
-	const struct opi_qp_stats *qs = &od->qp_stats[idx];
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
+	const struct opi_qp_stats *st = &qs->stats[idx];
 	unsigned int start;
 
 	do {
-		start = u64_stats_fetch_begin(&qs->tx_sync);
-		stats->packets = u64_stats_read(&qs->tx_packets);
-		stats->bytes = u64_stats_read(&qs->tx_bytes);
-		stats->needs_csum = u64_stats_read(&qs->tx_csum);
-		stats->hw_gso_packets = u64_stats_read(&qs->tx_gso_packets);
-		stats->hw_gso_bytes = u64_stats_read(&qs->tx_gso_bytes);
-		stats->stop = u64_stats_read(&qs->tx_stops);
-		stats->wake = u64_stats_read(&qs->tx_wakes);
-	} while (u64_stats_fetch_retry(&qs->tx_sync, start));
+		start = u64_stats_fetch_begin(&st->tx_sync);
+		stats->packets = u64_stats_read(&st->tx_packets);
+		stats->bytes = u64_stats_read(&st->tx_bytes);
+		stats->needs_csum = u64_stats_read(&st->tx_csum);
+		stats->hw_gso_packets = u64_stats_read(&st->tx_gso_packets);
+		stats->hw_gso_bytes = u64_stats_read(&st->tx_gso_bytes);
+		stats->stop = u64_stats_read(&st->tx_stops);
+		stats->wake = u64_stats_read(&st->tx_wakes);
+	} while (u64_stats_fetch_retry(&st->tx_sync, start));
 }
 
 /* What queue pairs counted that are not in use any more. */
@@ -88,6 +88,7 @@ static void opi_base_stats(struct net_device *netdev,
 			   struct netdev_queue_stats_rx *rx,
 			   struct netdev_queue_stats_tx *tx)
 {
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 	struct netdev_queue_stats_rx r;
 	struct netdev_queue_stats_tx t;
 	unsigned int i;
@@ -104,14 +105,14 @@ static void opi_base_stats(struct net_device *netdev,
 	tx->stop = 0;
 	tx->wake = 0;
 
-	for (i = netdev->real_num_rx_queues; i < OPI_MAX_QPS; i++) {
+	for (i = netdev->real_num_rx_queues; i < qs->size; i++) {
 		opi_queue_stats_rx(netdev, i, &r);
 		rx->packets += r.packets;
 		rx->bytes += r.bytes;
 		rx->alloc_fail += r.alloc_fail;
 		rx->csum_unnecessary += r.csum_unnecessary;
 	}
-	for (i = netdev->real_num_tx_queues; i < OPI_MAX_QPS; i++) {
+	for (i = netdev->real_num_tx_queues; i < qs->size; i++) {
 		opi_queue_stats_tx(netdev, i, &t);
 		tx->packets += t.packets;
 		tx->bytes += t.bytes;

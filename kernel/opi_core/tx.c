@@ -55,14 +55,14 @@ void opi_tx_wake(struct opi_qp *qp)
 	unsigned long id;
 
 	if (qp->sq.netdev) {
-		netif_wake_subqueue(qp->sq.netdev, qp->id);
+		netif_wake_subqueue(qp->sq.netdev, qp->index);
 		return;
 	}
 
 	rcu_read_lock();
 	xa_for_each(&od->ports, id, port)
 		if (port->netdev && netif_running(port->netdev))
-			netif_wake_subqueue(port->netdev, qp->id);
+			netif_wake_subqueue(port->netdev, qp->index);
 	rcu_read_unlock();
 }
 
@@ -106,7 +106,7 @@ static void opi_sq_reap(struct opi_qp *qp, int budget)
 
 	if (sq->netdev && frames)
 		netdev_tx_completed_queue(netdev_get_tx_queue(sq->netdev,
-							      qp->id),
+							      qp->index),
 					  frames, bytes);
 
 	if (unlikely(sq->stopped) &&
@@ -294,7 +294,7 @@ static netdev_tx_t opi_sq_xmit(struct opi_qp *qp, struct sk_buff *skb,
 			       struct net_device *netdev, u32 port)
 {
 	unsigned int nsegs = skb_shinfo(skb)->nr_frags + 1, len = skb->len;
-	struct netdev_queue *txq = netdev_get_tx_queue(netdev, qp->id);
+	struct netdev_queue *txq = netdev_get_tx_queue(netdev, qp->index);
 	struct opi_qp_stats *stats = qp->stats;
 	struct opi_sq *sq = &qp->sq;
 	bool more = netdev_xmit_more();
@@ -370,7 +370,7 @@ drop:
 
 /**
  * opi_tx_xmit - send a frame
- * @od:		the device
+ * @qs:		the queue pairs to send it through
  * @skb:	the frame
  * @netdev:	netdev that sends it
  * @port:	for the descriptors: the port on the DPU side, 0 on the host
@@ -378,13 +378,13 @@ drop:
  * Context: as ndo_start_xmit.
  * Return: NETDEV_TX_OK, or NETDEV_TX_BUSY if the ring is full.
  */
-netdev_tx_t opi_tx_xmit(struct opi_dev *od, struct sk_buff *skb,
+netdev_tx_t opi_tx_xmit(struct opi_qset *qs, struct sk_buff *skb,
 			struct net_device *netdev, u32 port)
 {
 	netdev_tx_t ret;
 	struct opi_qp *qp;
 
-	qp = rcu_dereference_bh(od->qps[skb_get_queue_mapping(skb)]);
+	qp = rcu_dereference_bh(qs->qps[skb_get_queue_mapping(skb)]);
 	if (unlikely(!qp || skb->len < ETH_HLEN || skb->len > OPI_MAX_FRAME)) {
 		DEV_STATS_INC(netdev, tx_dropped);
 		dev_kfree_skb_any(skb);

@@ -2,7 +2,8 @@
 /*
  * Queue pairs, the one ring implementation of both sides.  On the host a queue
  * pair belongs to one netdev; on the DPU it serves the netdevs of all ports and
- * the port stands in the descriptors.
+ * the port stands in the descriptors.  A set of them is what the netdev of a
+ * function, or the DPU, has.
  *
  * qp.c has their life, tx.c sending, rx.c receiving, xdp.c programs that look at
  * frames before the stack, coalesce.c how long completions wait, rss.c which
@@ -11,6 +12,7 @@
 #ifndef _OPI_TXRX_H
 #define _OPI_TXRX_H
 
+#include <linux/bitmap.h>
 #include <linux/bpf.h>
 #include <linux/cache.h>
 #include <linux/dim.h>
@@ -29,7 +31,7 @@ struct kernel_ethtool_coalesce;
 struct opi_dev;
 struct page_pool;
 
-#define OPI_MAX_QPS		64	/* of a function */
+#define OPI_MAX_QPS		64	/* of a netdev, or of all of the DPU's */
 #define OPI_SQ_ORDER		8	/* by default */
 #define OPI_RQ_ORDER		10
 #define OPI_MIN_ORDER		5	/* a frame of 64 KB fits */
@@ -161,6 +163,44 @@ struct opi_qp_stats {
 	u64			lost_irqs;
 };
 
+/**
+ * struct opi_qset - the queue pairs of a host function, or of the DPU function
+ * @od:		the device whose admin queue makes them
+ * @port:	port that they serve; 0: the device's own
+ * @shared:	by the netdevs of all ports
+ * @up:		they can be made and used; under rtnl
+ * @first:	queue pair of the card that is number 0 of these
+ * @size:	room in @qps and @stats
+ * @max_qps:	that this card and all before it have room for
+ * @qps:	running queue pairs; changed under rtnl, read by RCU
+ * @stats:	their counters, which outlive them
+ * @cfg:	how they are made; under rtnl
+ * @coal:	how long completions wait; under rtnl
+ * @rss:	how received frames are spread over them; under rtnl
+ * @xdp_prog:	looks at received frames first; changed under rtnl, read by RCU
+ * @users:	open netdevs; under rtnl
+ * @failed:	queue pairs of which a half has failed, a bit each
+ * @napi_dev:	owner of NAPI
+ */
+struct opi_qset {
+	struct opi_dev		*od;
+	u16			port;
+	bool			shared;
+	bool			up;
+	unsigned int		first;
+	unsigned int		size;
+	unsigned int		max_qps;
+	struct opi_qp __rcu	**qps;
+	struct opi_qp_stats	*stats;
+	struct opi_qp_config	cfg;
+	struct opi_coalesce	coal;
+	struct opi_rss		rss;
+	struct bpf_prog __rcu	*xdp_prog;
+	unsigned int		users;
+	unsigned long		failed[OPI_QP_HALVES][BITS_TO_LONGS(OPI_MAX_QPS)];
+	struct net_device	*napi_dev;
+};
+
 /* How the memory behind a send descriptor was mapped. */
 enum opi_tx_map {
 	OPI_TX_SINGLE,
@@ -259,7 +299,9 @@ struct opi_rq {
 /**
  * struct opi_qp - a queue pair
  * @od:		the device
- * @id:		queue pair
+ * @qs:		whose it is
+ * @id:		queue pair, as the card knows it
+ * @index:	which of @qs it is, and queue of its netdevs
  * @eq:		event queue of its notifications
  * @broken:	the card broke the rules or said so: not used until made anew
  * @seen_work:	opi_qps_poke() saw work that NAPI had not seen
@@ -279,7 +321,9 @@ struct opi_rq {
  */
 struct opi_qp {
 	struct opi_dev		*od;
+	struct opi_qset		*qs;
 	unsigned int		id;
+	unsigned int		index;
 	unsigned int		eq;
 	bool			broken;
 	bool			seen_work;
@@ -307,26 +351,28 @@ static inline void opi_stat_inc(struct u64_stats_sync *sync, u64_stats_t *stat)
 
 /* ---- qp.c -------------------------------------------------------------- */
 
-int opi_qps_init(struct opi_dev *od);
-void opi_qps_exit(struct opi_dev *od);
-void opi_qps_defaults(struct opi_dev *od);
-int opi_qps_limit(struct opi_dev *od);
-int opi_qps_get(struct opi_dev *od);
-void opi_qps_put(struct opi_dev *od);
-int opi_qps_start(struct opi_dev *od);
-void opi_qps_stop(struct opi_dev *od);
-int opi_qps_reconfigure(struct opi_dev *od, const struct opi_qp_config *cfg,
+int opi_qs_init(struct opi_qset *qs, unsigned int first, unsigned int size);
+void opi_qs_exit(struct opi_qset *qs);
+void opi_qps_defaults(struct opi_qset *qs);
+int opi_qps_limit(struct opi_qset *qs);
+int opi_qps_get(struct opi_qset *qs);
+void opi_qps_put(struct opi_qset *qs);
+int opi_qps_start(struct opi_qset *qs);
+void opi_qps_stop(struct opi_qset *qs);
+int opi_qps_reconfigure(struct opi_qset *qs, const struct opi_qp_config *cfg,
 			struct netlink_ext_ack *extack);
 void opi_qps_free_dead(struct opi_dev *od);
-int opi_qp_restart(struct opi_dev *od, unsigned int id);
-void opi_qps_flush(struct opi_dev *od);
+int opi_qp_restart(struct opi_qset *qs, unsigned int index);
+void opi_qps_restart(struct opi_qset *qs);
+void opi_qps_flush(struct opi_qset *qs);
 void opi_qps_poke(struct opi_dev *od);
 bool opi_qp_event(struct opi_dev *od, unsigned int id);
+void opi_qp_error(struct opi_dev *od, unsigned int id, enum opi_qp_half half);
 void opi_qp_broken(struct opi_qp *qp, enum opi_qp_half half);
 
 /* ---- tx.c -------------------------------------------------------------- */
 
-netdev_tx_t opi_tx_xmit(struct opi_dev *od, struct sk_buff *skb,
+netdev_tx_t opi_tx_xmit(struct opi_qset *qs, struct sk_buff *skb,
 			struct net_device *netdev, u32 port);
 netdev_features_t opi_tx_features_check(struct sk_buff *skb,
 					struct net_device *netdev,
@@ -372,9 +418,9 @@ int opi_coal_set(struct net_device *netdev, struct ethtool_coalesce *coal,
 
 /* ---- rss.c ------------------------------------------------------------- */
 
-void opi_rss_init(struct opi_dev *od);
-int opi_rss_apply(struct opi_dev *od);
-void opi_rss_fit(struct opi_dev *od);
+void opi_rss_init(struct opi_qset *qs);
+int opi_rss_apply(struct opi_qset *qs);
+void opi_rss_fit(struct opi_qset *qs);
 u32 opi_rss_key_size(struct net_device *netdev);
 u32 opi_rss_table_size(struct net_device *netdev);
 int opi_rss_get(struct net_device *netdev, struct ethtool_rxfh_param *rxfh);

@@ -100,7 +100,7 @@ void opi_xdp_flush(struct opi_qp *qp, unsigned int todo)
 int opi_xdp_xmit(struct net_device *netdev, int n, struct xdp_frame **frames,
 		 u32 flags)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
 	struct opi_qp *qp;
 	unsigned int id;
 	int sent;
@@ -111,7 +111,7 @@ int opi_xdp_xmit(struct net_device *netdev, int n, struct xdp_frame **frames,
 		return -ENETDOWN;
 
 	id = smp_processor_id() % READ_ONCE(netdev->real_num_tx_queues);
-	qp = rcu_dereference_bh(od->qps[id]);
+	qp = rcu_dereference_bh(qs->qps[id]);
 	if (unlikely(!qp || READ_ONCE(qp->broken)))
 		return -ENETDOWN;
 
@@ -128,11 +128,11 @@ static int opi_xdp_switch(struct net_device *netdev, bool on,
 			  struct netlink_ext_ack *extack)
 {
 	struct opi_port *port = opi_netdev_port(netdev);
-	struct opi_qp_config cfg = port->od->cfg;
+	struct opi_qp_config cfg = port->qs->cfg;
 	int err;
 
 	cfg.xdp = on;
-	err = opi_qps_reconfigure(port->od, &cfg, extack);
+	err = opi_qps_reconfigure(port->qs, &cfg, extack);
 	if (err)
 		return err;
 
@@ -144,8 +144,8 @@ static int opi_xdp_switch(struct net_device *netdev, bool on,
 static int opi_xdp_setup(struct net_device *netdev, struct bpf_prog *prog,
 			 struct netlink_ext_ack *extack)
 {
-	struct opi_dev *od = opi_netdev_port(netdev)->od;
-	struct bpf_prog *old = rtnl_dereference(od->xdp_prog);
+	struct opi_qset *qs = opi_netdev_port(netdev)->qs;
+	struct bpf_prog *old = rtnl_dereference(qs->xdp_prog);
 	int err;
 
 	if (prog && netdev->mtu > OPI_XDP_MAX_MTU) {
@@ -161,11 +161,11 @@ static int opi_xdp_setup(struct net_device *netdev, struct bpf_prog *prog,
 		if (err)
 			return err;
 	}
-	rcu_assign_pointer(od->xdp_prog, prog);
+	rcu_assign_pointer(qs->xdp_prog, prog);
 	if (!prog && old) {
 		err = opi_xdp_switch(netdev, false, extack);
 		if (err) {
-			rcu_assign_pointer(od->xdp_prog, old);
+			rcu_assign_pointer(qs->xdp_prog, old);
 			return err;
 		}
 	}

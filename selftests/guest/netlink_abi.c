@@ -25,6 +25,7 @@
 
 #define NOBODY		65534
 #define MAX_DPUS	32
+#define MAX_FUNCS	128
 
 /* ---- messages ---------------------------------------------------------- */
 
@@ -114,6 +115,12 @@ struct answer {
 		uint32_t role;
 		bool complete;		/* all that must be there is, in the right size */
 	} dpu[MAX_DPUS];
+	unsigned int n_funcs;
+	struct func {
+		uint32_t id, type;
+		uint64_t serial, seq;
+		bool complete;
+	} func[MAX_FUNCS];
 	uint16_t family;		/* of a CTRL_CMD_GETFAMILY */
 	uint32_t group;
 	uint32_t version;
@@ -202,6 +209,38 @@ out:
 	ans->n_dpus++;
 }
 
+static void take_func(const struct nlmsghdr *nlh, struct answer *ans)
+{
+	static const struct { uint16_t type; size_t len; } must[] = {
+		{ OPI_A_FUNCTION_SERIAL, 8 },	{ OPI_A_FUNCTION_FUNC_ID, 4 },
+		{ OPI_A_FUNCTION_TYPE, 4 },	{ OPI_A_FUNCTION_CLASS, 4 },
+		{ OPI_A_FUNCTION_CONTROLLER, 4 }, { OPI_A_FUNCTION_PF, 4 },
+		{ OPI_A_FUNCTION_OPSTATE, 4 },	{ OPI_A_FUNCTION_TRUST, 4 },
+		{ OPI_A_FUNCTION_VLAN, 4 },	{ OPI_A_FUNCTION_MAX_QPS, 4 },
+		{ OPI_A_FUNCTION_SEQ, 8 },
+	};
+	const struct nlattr *tb[OPI_A_FUNCTION_MAX + 1];
+	struct func *f = &ans->func[ans->n_funcs];
+	size_t i;
+
+	if (ans->n_funcs == MAX_FUNCS)
+		return;
+	parse((const char *)nlh + NLMSG_LENGTH(GENL_HDRLEN),
+	      nlh->nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN), tb, OPI_A_FUNCTION_MAX);
+	memset(f, 0, sizeof(*f));
+	f->complete = tb[OPI_A_FUNCTION_BUS_NAME] && tb[OPI_A_FUNCTION_DEV_NAME];
+	for (i = 0; i < sizeof(must) / sizeof(must[0]); i++)
+		if (!tb[must[i].type] || attr_len(tb[must[i].type]) != must[i].len)
+			f->complete = false;
+	if (f->complete) {
+		f->id = attr_u32(tb[OPI_A_FUNCTION_FUNC_ID]);
+		f->type = attr_u32(tb[OPI_A_FUNCTION_TYPE]);
+		f->serial = attr_u64(tb[OPI_A_FUNCTION_SERIAL]);
+		f->seq = attr_u64(tb[OPI_A_FUNCTION_SEQ]);
+	}
+	ans->n_funcs++;
+}
+
 static void take_family(const struct nlmsghdr *nlh, struct answer *ans)
 {
 	const struct nlattr *tb[CTRL_ATTR_MAX + 1], *grp[CTRL_ATTR_MCAST_GRP_MAX + 1];
@@ -232,7 +271,7 @@ static void take_family(const struct nlmsghdr *nlh, struct answer *ans)
 /* Send, and gather all that comes until the kernel says that it is done. */
 static int talk(int fd, struct msg *m, struct answer *ans)
 {
-	static char buf[65536];
+	static char buf[65536];		/* a part of a dump */
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	static uint32_t seq;
 	bool more = true;
@@ -259,6 +298,9 @@ static int talk(int fd, struct msg *m, struct answer *ans)
 				more = false;
 			} else if (nlh->nlmsg_type == GENL_ID_CTRL) {
 				take_family(nlh, ans);
+			} else if (((const struct genlmsghdr *)NLMSG_DATA(nlh))->cmd ==
+				   OPI_NL_CMD_FUNCTION_GET) {
+				take_func(nlh, ans);
 			} else {
 				take_dpu(nlh, ans);
 			}
@@ -523,7 +565,9 @@ TEST_F(opi, refuses_commands_that_are_none)
 {
 	static const uint8_t cmds[] = {
 		0, OPI_NL_CMD_DPU_ADD_NTF, OPI_NL_CMD_DPU_DEL_NTF,
-		OPI_NL_CMD_DPU_CHANGE_NTF, OPI_NL_CMD_MAX + 1, 255,
+		OPI_NL_CMD_DPU_CHANGE_NTF, OPI_NL_CMD_FUNCTION_ADD_NTF,
+		OPI_NL_CMD_FUNCTION_DEL_NTF, OPI_NL_CMD_FUNCTION_CHANGE_NTF,
+		OPI_NL_CMD_MAX + 1, 255,
 	};
 	size_t i;
 
@@ -558,7 +602,214 @@ TEST_F(opi, refuses_a_header_with_reserved_bits)
 	EXPECT_EQ(-EINVAL, self->ans.error);
 }
 
+/* The first function of the first DPU: its physical function, on either side. */
+static void func_init(struct msg *m, uint16_t family, uint8_t cmd, const struct dpu *dpu,
+		      uint32_t id)
+{
+	msg_init(m, family, NLM_F_ACK, cmd);
+	msg_put_str(m, OPI_A_FUNCTION_BUS_NAME, dpu->bus);
+	msg_put_str(m, OPI_A_FUNCTION_DEV_NAME, dpu->dev);
+	msg_put(m, OPI_A_FUNCTION_FUNC_ID, &id, 4);
+}
+
+FIXTURE(func)
+{
+	int fd;
+	uint16_t family;
+	struct msg m;
+	struct answer ans;
+	struct dpu dpu;
+	struct func func;
+};
+
+FIXTURE_SETUP(func)
+{
+	self->fd = nl_open();
+	ASSERT_LE(0, self->fd);
+	msg_init(&self->m, GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY);
+	msg_put_str(&self->m, CTRL_ATTR_FAMILY_NAME, OPI_FAMILY_NAME);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	self->family = self->ans.family;
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	ASSERT_LT(0, self->ans.n_dpus);
+	self->dpu = self->ans.dpu[0];
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_FUNCTION_GET);
+	msg_put_str(&self->m, OPI_A_FUNCTION_BUS_NAME, self->dpu.bus);
+	msg_put_str(&self->m, OPI_A_FUNCTION_DEV_NAME, self->dpu.dev);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	ASSERT_EQ(0, self->ans.error) TH_LOG("%s", self->ans.text);
+	ASSERT_LT(0, self->ans.n_funcs);
+	self->func = self->ans.func[0];
+}
+
+FIXTURE_TEARDOWN(func)
+{
+	close(self->fd);
+}
+
+TEST_F(func, dump_is_complete_and_in_order)
+{
+	unsigned int i;
+
+	for (i = 0; i < self->ans.n_funcs; i++) {
+		EXPECT_TRUE(self->ans.func[i].complete);
+		EXPECT_EQ(self->dpu.serial, self->ans.func[i].serial);
+		if (i)
+			EXPECT_LT(self->ans.func[i - 1].id, self->ans.func[i].id);
+	}
+	EXPECT_EQ(OPI_PORT_PF, self->func.type);
+}
+
+TEST_F(func, get_by_name_and_by_serial)
+{
+	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_GET, &self->dpu, self->func.id);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	ASSERT_EQ(1, self->ans.n_funcs);
+	EXPECT_EQ(self->func.id, self->ans.func[0].id);
+	EXPECT_LE(self->func.seq, self->ans.func[0].seq);
+
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_FUNCTION_GET);
+	msg_put(&self->m, OPI_A_FUNCTION_SERIAL, &self->dpu.serial, 8);
+	msg_put(&self->m, OPI_A_FUNCTION_FUNC_ID, &self->func.id, 4);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	ASSERT_EQ(1, self->ans.n_funcs);
+	EXPECT_EQ(self->func.id, self->ans.func[0].id);
+}
+
+TEST_F(func, dump_of_another_card_is_empty)
+{
+	uint64_t other = ~self->dpu.serial;
+
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_FUNCTION_GET);
+	msg_put(&self->m, OPI_A_FUNCTION_SERIAL, &other, 8);
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.n_funcs);
+}
+
+TEST_F(func, refuses_what_names_no_function)
+{
+	uint8_t cmds[] = { OPI_NL_CMD_FUNCTION_GET, OPI_NL_CMD_FUNCTION_SET };
+	uint64_t other = ~self->dpu.serial;
+	uint32_t one = 1;
+	size_t i;
+
+	for (i = 0; i < sizeof(cmds); i++) {
+		msg_init(&self->m, self->family, NLM_F_ACK, cmds[i]);
+		EXPECT_REFUSED(EINVAL);
+		msg_init(&self->m, self->family, NLM_F_ACK, cmds[i]);
+		msg_put(&self->m, OPI_A_FUNCTION_SERIAL, &self->dpu.serial, 8);
+		EXPECT_REFUSED(EINVAL);
+		msg_init(&self->m, self->family, NLM_F_ACK, cmds[i]);
+		msg_put(&self->m, OPI_A_FUNCTION_FUNC_ID, &one, 4);
+		EXPECT_REFUSED(EINVAL);
+		func_init(&self->m, self->family, cmds[i], &self->dpu, 0xfffffffe);
+		if (cmds[i] == OPI_NL_CMD_FUNCTION_SET)
+			msg_put(&self->m, OPI_A_FUNCTION_TRUST, &one, 4);
+		EXPECT_REFUSED(ENOENT);
+		msg_init(&self->m, self->family, NLM_F_ACK, cmds[i]);
+		msg_put(&self->m, OPI_A_FUNCTION_SERIAL, &other, 8);
+		msg_put(&self->m, OPI_A_FUNCTION_FUNC_ID, &one, 4);
+		if (cmds[i] == OPI_NL_CMD_FUNCTION_SET)
+			msg_put(&self->m, OPI_A_FUNCTION_TRUST, &one, 4);
+		EXPECT_REFUSED(ENODEV);
+	}
+}
+
+TEST_F(func, refuses_to_change_nothing)
+{
+	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_SET, &self->dpu, self->func.id);
+	EXPECT_REFUSED(EINVAL);
+}
+
+TEST_F(func, refuses_what_is_out_of_range)
+{
+	static const struct { uint16_t type; uint32_t val; } bad[] = {
+		{ OPI_A_FUNCTION_TRUST, 2 },	{ OPI_A_FUNCTION_VLAN, 4095 },
+		{ OPI_A_FUNCTION_MAX_QPS, 0 },	{ OPI_A_FUNCTION_MAX_QPS, 65536 },
+		{ OPI_A_FUNCTION_MAX_VFS, 65536 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_SET, &self->dpu,
+			  self->func.id);
+		msg_put(&self->m, bad[i].type, &bad[i].val, 4);
+		EXPECT_REFUSED(ERANGE);
+	}
+}
+
+TEST_F(func, refuses_attributes_that_only_answers_have)
+{
+	static const uint16_t types[] = {
+		OPI_A_FUNCTION_TYPE, OPI_A_FUNCTION_OPSTATE, OPI_A_FUNCTION_NUM_VFS,
+		OPI_A_FUNCTION_HOST_ADDRESS, OPI_A_FUNCTION_CHANGED, OPI_A_FUNCTION_MAX + 1,
+	};
+	uint32_t one = 1;
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_SET, &self->dpu,
+			  self->func.id);
+		msg_put(&self->m, types[i], &one, 4);
+		EXPECT_REFUSED(EINVAL);
+	}
+}
+
+/* On the DPU what is set is shown at once; the host sets nothing. */
+TEST_F(func, only_the_dpu_changes_functions)
+{
+	uint32_t zero = 0;
+
+	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_SET, &self->dpu, self->func.id);
+	msg_put(&self->m, OPI_A_FUNCTION_VLAN, &zero, 4);
+	if (self->dpu.role != OPI_ROLE_DPU) {
+		EXPECT_REFUSED(EPERM);
+		return;
+	}
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error) TH_LOG("%s", self->ans.text);
+}
+
 /* In a child each: these take rights away for good. */
+
+TEST_F(func, everybody_may_read_and_administrators_change)
+{
+	uint32_t zero = 0;
+	int fd;
+
+	ASSERT_EQ(0, setgroups(0, NULL));
+	ASSERT_EQ(0, setresgid(NOBODY, NOBODY, NOBODY));
+	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+	fd = nl_open();
+	ASSERT_LE(0, fd);
+	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_GET, &self->dpu, self->func.id);
+	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(1, self->ans.n_funcs);
+	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_SET, &self->dpu, self->func.id);
+	msg_put(&self->m, OPI_A_FUNCTION_VLAN, &zero, 4);
+	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
+	EXPECT_EQ(-EPERM, self->ans.error);
+	close(fd);
+}
+
+TEST_F(func, other_network_namespaces_see_none)
+{
+	int fd;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	fd = nl_open();
+	ASSERT_LE(0, fd);
+	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_FUNCTION_GET);
+	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.n_funcs);
+	close(fd);
+}
 
 TEST_F(opi, everybody_may_read_and_listen)
 {
@@ -610,16 +861,20 @@ TEST_F_TIMEOUT(opi, survives_random_messages, 600)
 	for (i = 0; i < n; i++) {
 		unsigned int attrs = random() % 6;
 		bool dump = random() % 4 == 0;
+		uint8_t cmds[] = {
+			OPI_NL_CMD_DPU_GET, OPI_NL_CMD_FUNCTION_GET,
+			OPI_NL_CMD_FUNCTION_SET, random(),
+		};
 
 		msg_init(&self->m, self->family, dump ? NLM_F_DUMP : NLM_F_ACK,
-			 random() % 8 ? OPI_NL_CMD_DPU_GET : random() % 8);
+			 cmds[random() % 8 ? random() % 3 : 3]);
 		for (j = 0; j < attrs; j++) {
 			char data[128];
 			size_t len = random() % sizeof(data), k;
 
 			for (k = 0; k < len; k++)
 				data[k] = random() % 3 ? random() : 0;
-			msg_put(&self->m, random() % 10 ? random() % (OPI_A_DPU_MAX + 3) : random(),
+			msg_put(&self->m, random() % 10 ? random() % (OPI_A_FUNCTION_MAX + 3) : random(),
 				data, len);
 		}
 		if (random() % 5 == 0)

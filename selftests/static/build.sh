@@ -44,7 +44,7 @@ modules_load_nowhere_but_where_the_device_is()
 	copy_tree kernel uapi
 	inroot make -C "$CASE_DIR/kernel" -j "$(nproc)" >/dev/null
 	expect_eq "aliases" "$(inroot modinfo -F alias "$CASE_DIR/kernel/opi_core/opi_core.ko" | sort | xargs)" \
-		"pci:v00001AF4d000010F0sv*sd*bc*sc*i* pci:v00001AF4d000010F1sv*sd*bc*sc*i* pci:v00001AF4d000010F2sv*sd*bc*sc*i*"
+		"auxiliary:opi_core.sf pci:v00001AF4d000010F0sv*sd*bc*sc*i* pci:v00001AF4d000010F1sv*sd*bc*sc*i* pci:v00001AF4d000010F2sv*sd*bc*sc*i*"
 	expect_eq "parameters" "$(inroot modinfo -p "$CASE_DIR/kernel/opi_core/opi_core.ko")" ""
 	expect_eq "licence" "$(inroot modinfo -F license "$CASE_DIR/kernel/opi_core/opi_core.ko")" GPL
 }
@@ -62,7 +62,8 @@ everything_can_be_installed()
 	copy_tree Makefile kernel uapi tools
 	inroot -C "$CASE_DIR" sh -c 'make install KDIR="$KDIR" DESTDIR="$0/dest" PREFIX=/usr' "$CASE_DIR" >"$CASE_DIR/log" 2>&1 ||
 		{ tail -n 20 "$CASE_DIR/log"; exit 1; }
-	for f in usr/bin/opitool usr/include/linux/opi_pci.h usr/include/linux/opi.h; do
+	for f in usr/bin/opitool usr/include/linux/opi_pci.h usr/include/linux/opi.h \
+			usr/lib/udev/rules.d/90-opi.rules; do
 		[ -e "$CASE_DIR/dest/$f" ] || fail "$f is not installed"
 	done
 	[ -n "$(find "$CASE_DIR/dest" -name 'opi_core.ko*')" ]

@@ -170,7 +170,7 @@ refuses_what_the_card_cannot_do()
 
 	for vm in host dpu; do
 		dev=pci/$(pci_of "$vm")
-		refused 'not supported' on "$vm" devlink port add "$dev" flavour pcisf pfnum 0 sfnum 1
+		refused 'not supported' on "$vm" devlink port add "$dev" flavour pcipf controller 1 pfnum 1
 		refused 'not supported|No such' on "$vm" devlink port split "$dev/1" count 2
 		refused 'not supported' on "$vm" devlink port del "$dev/1"
 		refused '' on "$vm" devlink dev flash "$dev" file nosuch

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Virtual functions on the host: enabling and disabling them.  Each is a device
+ * of its own, driven by the same driver.  How many there may be is said by the
+ * DPU, whose limit the card enforces.
+ */
+#include <linux/pci.h>
+
+#include "opi_core.h"
+
+/* How many virtual functions the DPU allows now, or a negative errno. */
+static int opi_sriov_limit(struct opi_dev *od)
+{
+	struct devlink *devlink = priv_to_devlink(od);
+	struct opi_identify id;
+	int err;
+
+	devl_lock(devlink);
+	err = opi_cmd_identify(od, &id);
+	devl_unlock(devlink);
+	if (err)
+		return err;
+	return min_t(u32, le32_to_cpu(id.total_vfs), U16_MAX);
+}
+
+/**
+ * opi_sriov_configure - pci_driver.sriov_configure
+ * @pdev:	the physical function
+ * @num_vfs:	virtual functions that there shall be, at most TotalVFs; 0: none
+ *
+ * Context: device_lock held, may sleep; devl_lock not held, since the virtual
+ * functions are probed in here.
+ * Return: @num_vfs or a negative errno.
+ */
+int opi_sriov_configure(struct pci_dev *pdev, int num_vfs)
+{
+	struct opi_dev *od = pci_get_drvdata(pdev);
+	int limit, err;
+
+	if (!num_vfs) {
+		if (pci_vfs_assigned(pdev)) {
+			dev_warn(&pdev->dev,
+				 "virtual functions are in use by guests\n");
+			return -EBUSY;
+		}
+		pci_disable_sriov(pdev);
+		return 0;
+	}
+
+	if (!(READ_ONCE(od->caps) & OPI_CAP_SRIOV))
+		return -EOPNOTSUPP;
+	limit = opi_sriov_limit(od);
+	if (limit < 0)
+		return limit;
+	if (num_vfs > limit) {
+		dev_warn(&pdev->dev,
+			 "%d virtual functions wanted, the DPU allows %d\n",
+			 num_vfs, limit);
+		return -ERANGE;
+	}
+
+	err = pci_enable_sriov(pdev, num_vfs);
+	return err ?: num_vfs;
+}
+
+/**
+ * opi_sriov_disable - the driver goes: have no virtual functions
+ * @pdev:	the physical function
+ *
+ * Those that guests use stay; they have no service then.
+ *
+ * Context: device_lock held, may sleep.
+ */
+void opi_sriov_disable(struct pci_dev *pdev)
+{
+	if (!pdev->is_physfn || !pci_num_vf(pdev))
+		return;
+	if (pci_vfs_assigned(pdev))
+		dev_warn(&pdev->dev,
+			 "guests use virtual functions: they stay, without service\n");
+	else
+		pci_disable_sriov(pdev);
+}

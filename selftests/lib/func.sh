@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Functions of the card as tests use them: virtual functions and subfunctions on
+# the host, their representors on the DPU, and traffic through several of them.
+# Needs bed.sh and net.sh.
+
+# A function's port on the DPU by what devlink calls it: fn_port vf|sf N
+fn_port()
+{
+	dpu devlink -j port show </dev/null | jq -r --arg k "${1}num" --argjson n "$2" \
+		'.port | to_entries[] | select(.value[$k] == $n) | .key'
+}
+
+# A key of that port, as .function.state: fn_field vf|sf N JQ-PATH
+fn_field() { dpu devlink -j port show "$(fn_port "$1" "$2")" </dev/null | jq -r ".port[]$3"; }
+
+# await_fn SECONDS vf|sf N JQ-CONDITION on the port, in the guest.
+await_fn()
+{
+	await dpu "$1" "devlink -j port show | jq -e '[.port[] | select(.${2}num == $3)][0] | $4'"
+}
+
+# Its representor, and its netdev on the host.
+fn_rep() { fn_field "$1" "$2" .netdev; }
+vf_dir() { echo "/sys/bus/pci/devices/$(pci_of host)/virtfn$1"; }
+vf_if() { host_sh 'ls "$1/net"' "$(vf_dir "$1")"; }
+vf_pci() { host_sh 'basename "$(readlink -f "$1")"' "$(vf_dir "$1")"; }
+
+# A key of a function as opitool has it: func_field VM JQ-SELECT JQ-PATH
+func_field() { on "$1" opitool -j function show </dev/null | jq -r "[.[] | select($2)][0]$3"; }
+
+# How many VFs the host may have, and has.
+max_vfs() { dpu opitool function set "id" "$(func_field dpu '.type == "pf"' .func_id)" max-vfs "$1" </dev/null; }
+set_vfs() { host_sh 'echo $2 >"/sys/bus/pci/devices/$1/sriov_numvfs"' "$(pci_of host)" "$1"; }
+num_vfs() { host_sh 'cat "/sys/bus/pci/devices/$1/sriov_numvfs"' "$(pci_of host)"; }
+
+# vfs N: the host has N of at least N allowed VFs, whatever was before.
+vfs()
+{
+	if [ "$(num_vfs)" != "$1" ]; then
+		set_vfs 0
+		[ "$(func_field dpu '.type == "pf"' .max_vfs)" -ge "$1" ] || max_vfs "$1"
+		[ "$1" = 0 ] || set_vfs "$1"
+	fi
+}
+
+# What stands in a network namespace of its own on the host, behind a function:
+# fn_netns NAME IF IP.  It comes back with the case's end.
+fn_netns()
+{
+	defer "host ip netns del $1 2>/dev/null || :"
+	host_sh 'ip netns del $1 2>/dev/null
+		ip netns add $1 && ip link set $2 netns $1 &&
+		ip -n $1 address replace $3/24 dev $2 && ip -n $1 link set $2 up && ip -n $1 link set lo up' \
+		"$1" "$2" "$3"
+}
+
+# The representors of functions join the bridge: fn_bridge REP...
+fn_bridge()
+{
+	dpu_sh 'for r; do ip link set $r master br0 up || exit; done' "$@"
+}
+
+# ping_from NETNS ADDRESS
+ping_from() { host_sh 'ip netns exec $1 ping -q -c 2 -i 0.2 -W 2 $2' "$1" "$2" >/dev/null; }
+await_ping_from() { await host "$1" "ip netns exec $2 ping -q -c 1 -W 1 $3"; }

@@ -1,0 +1,325 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 600
+# order: 45
+# soak: many_subfunctions subfunctions_come_and_go_under_traffic
+#
+# Subfunctions: made and configured on the DPU, used on the host as devices on the
+# auxiliary bus, withdrawn and removed under traffic, in number, and over resets of
+# both sides.
+
+. "$(dirname -- "$0")/../lib/tap.sh"
+. "$(dirname -- "$0")/../lib/bed.sh"
+. "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/func.sh"
+
+CASES="
+	a_subfunction_is_made_hidden
+	exposed_it_is_a_device_on_the_host
+	traffic_through_several_subfunctions
+	withdrawn_under_traffic
+	removed_under_traffic
+	subfunctions_come_and_go_under_traffic
+	the_hosts_driver_is_unbound_and_bound
+	the_hosts_driver_goes_with_subfunctions_on
+	the_physical_function_is_reset_with_subfunctions_on
+	the_host_is_reset_with_subfunctions_on
+	the_dpu_is_reset_with_subfunctions_on
+	many_subfunctions
+	an_idle_subfunction_is_small
+	refuses_what_cannot_be_made
+"
+
+# What a case that failed left.
+before_case()
+{
+	net_up
+	dpu_sh 'devlink -j port show | jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") | .key" |
+		while read -r p; do devlink port del $p; done'
+}
+
+sf_add() { dpu devlink port add "pci/$(pci_of dpu)" flavour pcisf controller 1 pfnum 0 sfnum "$1" </dev/null >/dev/null; }
+sf_state() { dpu devlink port function set "$(fn_port sf "$1")" state "$2" </dev/null; }
+sf_del() { dpu devlink port del "$(fn_port sf "$1")" </dev/null; }
+
+# Its device on the host, in sysfs.
+sf_dev()
+{
+	host_sh 'for d in /sys/bus/auxiliary/devices/opi_core.sf.*; do
+		[ "$(cat $d/sfnum 2>/dev/null)" = "$1" ] && echo $d; done; :' "$1"
+}
+sf_if() { host_sh 'ls "$1/net"' "$(sf_dev "$1")"; }
+await_sf() { await_fn "${2:-20}" sf "$1" '.function.opstate == "attached"'; }
+sf_count() { host_sh 'ls -d /sys/bus/auxiliary/devices/opi_core.sf.* 2>/dev/null | wc -l'; }
+
+# sf_net N IP: made, exposed, in a namespace of its own, its representor in the bridge.
+sf_net()
+{
+	sf_add "$1"
+	sf_state "$1" active
+	await_sf "$1"
+	fn_bridge "$(fn_rep sf "$1")"
+	fn_netns "sf$1" "$(sf_if "$1")" "$2"
+	await_ping_from 20 "sf$1" "$DPU_IP"
+}
+
+a_subfunction_is_made_hidden()
+{
+	sf_add 7
+	expect_eq "port" "$(dpu devlink -j port show "$(fn_port sf 7)" </dev/null |
+		jq -c '.port[] | [.flavour, .type, .controller, .pfnum, .sfnum, .external, .function.state, .function.opstate]')" \
+		'["pcisf","eth",1,0,7,true,"inactive","detached"]'
+	expect_eq "name" "$(dpu cat "/sys/class/net/$(fn_rep sf 7)/phys_port_name" </dev/null)" c1pf0sf7
+	expect_eq "devices of the host" "$(sf_count)" 0
+	expect_eq "state" "$(func_field dpu '.sf == 7' .opstate)" hidden
+	# What is set before the host sees it is what the host sees.
+	dpu devlink port function set "$(fn_port sf 7)" hw_addr 02:00:00:00:07:07 </dev/null
+	sf_state 7 active
+	await_sf 7
+	expect_eq "address" "$(host cat "/sys/class/net/$(sf_if 7)/address" </dev/null)" 02:00:00:00:07:07
+}
+
+exposed_it_is_a_device_on_the_host()
+{
+	local dev
+
+	sf_add 9
+	sf_state 9 active
+	await_sf 9
+	dev=$(basename "$(sf_dev 9)")
+	expect_eq "driver" "$(host_sh 'basename "$(readlink "$1/driver")"' "$(sf_dev 9)")" opi_core.sf
+	expect_eq "parent" "$(host_sh 'basename "$(dirname "$(readlink -f "$1")")"' "$(sf_dev 9)")" "$(pci_of host)"
+	expect_eq "port" "$(host devlink -j port show </dev/null |
+		jq -c --arg p "auxiliary/$dev/" '.port | to_entries[] | select(.key | startswith($p)) | [.value.flavour, .value.netdev]')" \
+		"[\"virtual\",\"$(sf_if 9)\"]"
+	# Part of the physical function, as devlink sees it.
+	expect_match "nested" "$(host devlink dev show "pci/$(pci_of host)" </dev/null)" "auxiliary/$dev"
+	expect_eq "state on the host" "$(func_field host '.sf == 9' .opstate)" attached
+	expect_eq "queues" "$(host ethtool -l "$(sf_if 9)" </dev/null | awk '/^Combined/ { print $2; exit }')" 1
+	expect_eq "ring" "$(host ethtool -g "$(sf_if 9)" </dev/null | awk '/^RX:/ { print $2 }' | tail -n 1)" 64
+	# No interrupt of its own.
+	expect_eq "interrupts" "$(host_sh 'grep -c "opi_core.*sf" /proc/interrupts || :')" 0
+}
+
+traffic_through_several_subfunctions()
+{
+	local n
+
+	for n in 1 2 3; do
+		sf_net "$n" "10.77.0.12$n"
+	done
+	for n in 1 2 3; do
+		ping_from "sf$n" "$FAR_IP"
+		ping_from "sf$n" "$HOST_IP"
+		ping_from "sf$n" "10.77.0.12$((n % 3 + 1))"
+	done
+	# In bulk, both ways at once.
+	bg server host ip netns exec sf2 iperf3 -s -1
+	await host 10 'ip netns exec sf2 ss -ltn | grep -q :5201'
+	host ip netns exec sf1 iperf3 -c 10.77.0.122 -t 2 --bidir -J </dev/null |
+		jq -e '.end.sum_received.bytes > 100000 and .end.sum_received_bidir_reverse.bytes > 100000'
+}
+
+# Nothing of it is left: withdrawn or removed while it sends and receives.
+under_traffic()
+{
+	sf_net 1 10.77.0.121
+	sf_net 2 10.77.0.122
+	bg flood1 host ip netns exec sf1 ping -q -f "$DPU_IP"
+	bg flood2 dpu ping -q -f 10.77.0.121
+	bg other host ip netns exec sf2 ping -q -i 0.05 "$DPU_IP"
+	sleep 1
+	"$@"
+	await host 20 "! grep -qx 1 /sys/bus/auxiliary/devices/opi_core.sf.*/sfnum"
+	bg_stop flood1
+	bg_stop flood2
+	bg_stop other INT
+	expect_match "loss of the other" "$(cat "$CASE_DIR/other")" ' 0% packet loss'
+	no_stuck_tasks host
+	no_stuck_tasks dpu
+	ping_works host "$DPU_IP"
+}
+
+withdrawn_under_traffic()
+{
+	under_traffic sf_state 1 inactive
+	expect_eq "state" "$(fn_field sf 1 '.function | [.state, .opstate] | join(" ")')" "inactive detached"
+	sf_state 1 active
+	await_sf 1
+}
+
+removed_under_traffic()
+{
+	under_traffic sf_del 1
+	expect_eq "port" "$(fn_port sf 1)" ""
+}
+
+subfunctions_come_and_go_under_traffic()
+{
+	local i
+
+	bg ping host ping -q -i 0.05 "$DPU_IP"
+	for ((i = 0; i < $(times 3); i++)); do
+		sf_net 1 10.77.0.121
+		sf_del 1
+		await host 20 '[ ! -e /sys/bus/auxiliary/devices/opi_core.sf.0 ]'
+		host_sh 'ip netns del sf1'
+	done
+	bg_stop ping INT
+	expect_match "loss" "$(cat "$CASE_DIR/ping")" ' 0% packet loss'
+}
+
+the_hosts_driver_is_unbound_and_bound()
+{
+	local dev
+
+	sf_add 1
+	sf_state 1 active
+	await_sf 1
+	dev=$(basename "$(sf_dev 1)")
+	host_sh 'echo $1 >/sys/bus/auxiliary/drivers/opi_core.sf/unbind' "$dev"
+	await_fn 10 sf 1 '.function.opstate == "detached"'
+	host_sh 'echo $1 >/sys/bus/auxiliary/drivers/opi_core.sf/bind' "$dev"
+	await_sf 1 10
+	fn_bridge "$(fn_rep sf 1)"
+	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
+	await_ping_from 20 sf1 "$DPU_IP"
+}
+
+the_hosts_driver_goes_with_subfunctions_on()
+{
+	sf_add 1
+	sf_state 1 active
+	await_sf 1
+	host modprobe -r opi_core </dev/null
+	await_fn 10 sf 1 '.function.opstate == "detached"'
+	expect_eq "devices" "$(sf_count)" 0
+	host modprobe opi_core </dev/null
+	host_net_up
+	await_sf 1
+	fn_bridge "$(fn_rep sf 1)"
+	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
+	await_ping_from 20 sf1 "$DPU_IP"
+}
+
+the_physical_function_is_reset_with_subfunctions_on()
+{
+	sf_net 1 10.77.0.121
+	host_sh 'echo 1 >"/sys/bus/pci/devices/$1/reset"' "$(pci_of host)"
+	await_ping_from 20 sf1 "$DPU_IP"
+	ping_works host "$DPU_IP"
+	await_sf 1
+}
+
+the_host_is_reset_with_subfunctions_on()
+{
+	local rep
+
+	sf_net 1 10.77.0.121
+	rep=$(fn_rep sf 1)
+	tb reset host
+	tb wait host
+	host_net_up
+	# It is there again, behind the same representor.
+	await_sf 1
+	expect_eq "representor" "$(fn_rep sf 1)" "$rep"
+	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
+	await_ping_from 20 sf1 "$DPU_IP"
+}
+
+the_dpu_is_reset_with_subfunctions_on()
+{
+	local id addr
+
+	sf_net 1 10.77.0.121
+	id=$(func_field dpu '.sf == 1' .func_id)
+	addr=$(fn_field sf 1 .function.hw_addr)
+	tb reset dpu
+	tb wait dpu
+	dpu_net_up
+	expect_eq "function" "$(func_field dpu '.sf == 1' .func_id)" "$id"
+	expect_eq "address" "$(fn_field sf 1 .function.hw_addr)" "$addr"
+	expect_eq "state" "$(fn_field sf 1 '.function | [.state, .opstate] | join(" ")')" "active attached"
+	fn_bridge "$(fn_rep sf 1)"
+	# Nothing was done on the host.
+	await_ping_from 20 sf1 "$DPU_IP"
+}
+
+# 64, in a long run 1,000, which is what the card has.
+many_subfunctions()
+{
+	local n
+
+	n=$(times 64)
+	n=$((n < 1000 ? n : 1000))
+	defer 'before_case'
+	dpu_sh 'for i in $(seq 1 $2); do
+			devlink port add pci/$1 flavour pcisf controller 1 pfnum 0 sfnum $i >/dev/null || exit
+		done
+		devlink -j port show | jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") | .key" |
+		while read -r p; do devlink port function set $p state active || exit; done' "$(pci_of dpu)" "$n"
+	await host "$((60 + n / 2))" "[ \$(ls -d /sys/bus/auxiliary/devices/opi_core.sf.*/net/* | wc -l) = $n ]"
+	await dpu 60 "[ \$(devlink -j port show | jq '[.port[] | select(.function.opstate == \"attached\" and .flavour == \"pcisf\")] | length') = $n ]"
+	expect_eq "functions of the host" "$(host opitool -j function show </dev/null | jq '[.[] | select(.type == "sf")] | length')" "$n"
+	# The last one works as well as the first.
+	fn_bridge "$(fn_rep sf 1)" "$(fn_rep sf "$n")"
+	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
+	fn_netns "sf$n" "$(sf_if "$n")" 10.77.0.122
+	await_ping_from 20 sf1 "$DPU_IP"
+	await_ping_from 20 "sf$n" "$DPU_IP"
+	ping_from sf1 10.77.0.122
+	# Both sides still answer all that they are asked at once.
+	host devlink -j port show </dev/null | jq -e ".port | length == $n + 1"
+	host devlink dev show </dev/null >/dev/null
+	dpu devlink -j port show </dev/null | jq -e ".port | length >= $n + 2"
+}
+
+# Kernel memory that is in use, KiB.
+kernel_memory()
+{
+	host_sh 'sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1
+		awk "/^(MemTotal|MemFree|Cached|Buffers|AnonPages):/ { m[\$1] = \$2 } END {
+			print m[\"MemTotal:\"] - m[\"MemFree:\"] - m[\"Cached:\"] - m[\"Buffers:\"] - m[\"AnonPages:\"] }" /proc/meminfo'
+}
+
+an_idle_subfunction_is_small()
+{
+	local n=64 before after i
+
+	# The first ones pay for what all of them use.
+	sf_add 1000
+	sf_state 1000 active
+	await_sf 1000
+	before=$(kernel_memory)
+	for ((i = 1; i <= n; i++)); do
+		sf_add "$i"
+		sf_state "$i" active
+	done
+	await host 60 "[ \$(ls -d /sys/bus/auxiliary/devices/opi_core.sf.*/net/* | wc -l) = $((n + 1)) ]"
+	after=$(kernel_memory)
+	note "$(((after - before) / n)) KiB for each of $n"
+	# The debug kernel's own book-keeping is not ours.
+	[ "$OPI_KERNEL" != stock ] || expect_range "KiB for an idle subfunction" $(((after - before) / n)) 0 64
+}
+
+refuses_what_cannot_be_made()
+{
+	local dev
+
+	dev=pci/$(pci_of dpu)
+	sf_add 1
+	refused 'subfunction of this number' sf_add 1
+	refused 'no subfunctions of its own' dpu devlink port add "$dev" flavour pcisf pfnum 0 sfnum 2
+	refused 'no subfunctions of its own' dpu devlink port add "$dev" flavour pcisf controller 0 pfnum 0 sfnum 2
+	refused 'no such controller or PF' dpu devlink port add "$dev" flavour pcisf controller 2 pfnum 0 sfnum 2
+	refused 'no such controller or PF' dpu devlink port add "$dev" flavour pcisf controller 1 pfnum 1 sfnum 2
+	refused 'needs a number' dpu devlink port add "$dev" flavour pcisf controller 1 pfnum 0
+	refused 'chooses the port index' dpu devlink port add "$dev/77" flavour pcisf controller 1 pfnum 0 sfnum 2
+	refused 'only the DPU' host devlink port add "pci/$(pci_of host)" flavour pcisf controller 1 pfnum 0 sfnum 2
+	refused 'not supported' dpu devlink port function set "$(fn_port sf 1)" migratable enable
+	refused 'not permitted' dpu setpriv --reuid nobody --regid nogroup --clear-groups \
+		devlink port add "$dev" flavour pcisf controller 1 pfnum 0 sfnum 2
+	expect_eq "subfunctions" "$(dpu devlink -j port show </dev/null | jq '[.port[] | select(.flavour == "pcisf")] | length')" 1
+}
+
+run_cases "$@"
