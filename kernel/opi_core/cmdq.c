@@ -677,6 +677,74 @@ int opi_cmd_port_set_rx(struct opi_dev *od, u32 port,
 }
 
 /**
+ * opi_cmd_port_set_police - limit what comes out of a port
+ * @od:		the device, DPU side
+ * @port:	its id
+ * @kind:	enum opi_police_kind
+ * @unit:	enum opi_police_unit
+ * @rate:	units a second; 0: no limit, and @burst is 0 too
+ * @burst:	units at once
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_port_set_police(struct opi_dev *od, u32 port, u8 kind, u8 unit,
+			    u64 rate, u32 burst)
+{
+	struct opi_cmd cmd = {
+		.u.police.kind	= kind,
+		.u.police.unit	= unit,
+		.u.police.burst	= cpu_to_le32(burst),
+		.u.police.rate	= cpu_to_le64(rate),
+	};
+
+	return opi_aq_exec(od, OPI_CMD_PORT_SET_POLICE, port, &cmd, NULL, 0,
+			   NULL);
+}
+
+/**
+ * opi_cmd_rate_create - make a rate node
+ * @od:		the device, DPU side
+ * @node:	its id
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_rate_create(struct opi_dev *od, u32 node)
+{
+	struct opi_cmd cmd = {};
+
+	return opi_aq_exec(od, OPI_CMD_RATE_CREATE, node, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_rate_destroy - destroy a rate node
+ * @od:		the device, DPU side
+ * @node:	its id
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_rate_destroy(struct opi_dev *od, u32 node)
+{
+	struct opi_cmd cmd = {};
+
+	return opi_aq_exec(od, OPI_CMD_RATE_DESTROY, node, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_rate_set - set all rates of a port or rate node
+ * @od:		the device, DPU side
+ * @target:	id of the port or node
+ * @rate:	which of the two it is, and the rates
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_rate_set(struct opi_dev *od, u32 target, const struct opi_cmd *rate)
+{
+	struct opi_cmd cmd = { .u.rate = rate->u.rate };
+
+	return opi_aq_exec(od, OPI_CMD_RATE_SET, target, &cmd, NULL, 0, NULL);
+}
+
+/**
  * opi_cmd_func_list - ask for the ids of functions
  * @od:		the device
  * @start:	first id of interest

@@ -153,6 +153,12 @@ int opi_cmd_func_set(struct opi_dev *od, u32 func, const struct opi_cmd *set);
 int opi_cmd_func_expose(struct opi_dev *od, u32 func);
 int opi_cmd_func_withdraw(struct opi_dev *od, u32 func);
 int opi_cmd_func_attach(struct opi_dev *od, u32 func, bool up);
+int opi_cmd_port_set_police(struct opi_dev *od, u32 port, u8 kind, u8 unit,
+			    u64 rate, u32 burst);
+int opi_cmd_rate_create(struct opi_dev *od, u32 node);
+int opi_cmd_rate_destroy(struct opi_dev *od, u32 node);
+int opi_cmd_rate_set(struct opi_dev *od, u32 target,
+		     const struct opi_cmd *rate);
 int opi_cmd_boot_set(struct opi_dev *od, u8 os_status);
 
 #endif /* _OPI_CMDQ_H */

@@ -36,6 +36,8 @@ static netdev_features_t opi_card_features(const struct opi_port *port)
 		f |= NETIF_F_HW_VLAN_CTAG_TX;
 	if (caps & OPI_CAP_RSS && !port->sf)
 		f |= NETIF_F_RXHASH;
+	if (caps & OPI_CAP_POLICE && opi_is_dpu(od))
+		f |= NETIF_F_HW_TC;
 
 	/* The card delivers metadata to those who have said what they take. */
 	if (!(caps & OPI_CAP_RX_FILTER))
@@ -218,6 +220,11 @@ int opi_set_features(struct net_device *netdev, netdev_features_t features)
 	struct opi_port *port = opi_netdev_port(netdev);
 	netdev_features_t old = port->features;
 	int err;
+
+	if (!(features & NETIF_F_HW_TC) && opi_tc_busy(port)) {
+		netdev_err(netdev, "tc has filters in the card\n");
+		return -EBUSY;
+	}
 
 	/* netdev->features follow later, after VLANs have been told of. */
 	port->features = features;

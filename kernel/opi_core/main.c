@@ -102,6 +102,9 @@ static int __opi_dev_start(struct opi_dev *od)
 	err = opi_funcs_sync(od);
 	if (err)
 		return err;
+	err = opi_rates_restore(od);
+	if (err)
+		return err;
 	err = opi_netdevs_up(od);
 	if (err)
 		return err;
@@ -547,6 +550,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	opi_nl_dpu_init(&od->nl);
 	opi_sfs_init(od);
 	INIT_LIST_HEAD(&od->dead_qps);
+	opi_rates_init(od);
 	spin_lock_init(&od->async.lock);
 	INIT_WORK(&od->event_work, opi_event_work);
 	INIT_WORK(&od->reset_work, opi_reset_work);
@@ -624,6 +628,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 
 err_register:
+	opi_rates_exit(od);
 	devl_unlock(devlink);
 	opi_sfs_exit(od);
 	devl_lock(devlink);
@@ -677,6 +682,7 @@ static void opi_remove(struct pci_dev *pdev)
 	/* The host loses carrier in good order. */
 	if (opi_is_dpu(od) && od->state == OPI_DEV_STATE_READY)
 		opi_cmd_boot_set(od, OPI_OS_BOOTING);
+	opi_rates_exit(od);
 	opi_ports_remove(od);
 	opi_funcs_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_STARTING);

@@ -466,6 +466,13 @@ int opi_netdev_restore(struct opi_port *port)
 			return err;
 	}
 
+	err = opi_tc_restore(port);
+	if (opi_netdev_refused(err))
+		netdev_warn(netdev, "the card refuses to police: %pe\n",
+			    ERR_PTR(err));
+	else if (err)
+		return err;
+
 	/* Another card, or other firmware, may be able to do less. */
 	netdev_update_features(netdev);
 	if (!netif_running(netdev))

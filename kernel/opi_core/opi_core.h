@@ -100,11 +100,18 @@ struct opi_init_config {
 	unsigned int	max_qps;
 };
 
-/* The sizes of resources as devlink shows them, see resource.c. */
-struct opi_resource_sizes {
-	unsigned int	n_qps;
-	unsigned int	max_qps;
-	unsigned int	n_vecs;
+/* The resources that devlink shows, see resource.c. */
+enum opi_resource {
+	OPI_RESOURCE_QPS,
+	OPI_RESOURCE_EQS,
+	OPI_RESOURCE_NODES,
+	OPI_N_RESOURCES,
+};
+
+/* How large a resource is, as shown, and how large it can be set. */
+struct opi_resource_size {
+	u64	size;
+	u64	max;
 };
 
 /**
@@ -146,7 +153,7 @@ struct opi_sf_dev {
  * @failures:	enum opi_failure, a bit each
  *
  * @init:	how it was made; under devl_lock
- * @sizes:	of the devlink resources; under devl_lock
+ * @resources:	sizes of the devlink resources; under devl_lock
  * @snapshots:	failures leave snapshots of the regions; under devl_lock
  *
  * @regs:	BAR 0
@@ -180,6 +187,8 @@ struct opi_sf_dev {
  * @sfs:	struct opi_sf_dev by function id; the business of @sf_work
  * @sf_qps:	queue pairs that subfunctions have, by the card's number
  * @n_nested:	devlink instances nested in this one; under devl_lock
+ * @rate_nodes:	struct opi_rate; under devl_lock
+ * @rate_ids:	numbers of those
  *
  * @qs:		the function's own queue pairs; of the DPU, those of all ports
  * @qps:	all running queue pairs by the card's number; changed under rtnl,
@@ -206,7 +215,7 @@ struct opi_dev {
 	unsigned long		failures;
 
 	struct opi_init_config	init;
-	struct opi_resource_sizes sizes;
+	struct opi_resource_size resources[OPI_N_RESOURCES];
 	bool			snapshots;
 
 	void __iomem		*regs;
@@ -243,6 +252,8 @@ struct opi_dev {
 	struct xarray		sfs;
 	struct ida		sf_qps;
 	unsigned int		n_nested;
+	struct list_head	rate_nodes;
+	struct ida		rate_ids;
 
 	struct opi_qset		qs;
 	struct xarray		qps;
@@ -269,6 +280,60 @@ enum opi_port_flag {
 };
 
 /**
+ * struct opi_rate_values - of a leaf or node
+ * @max:	bytes a second at most; 0: no limit
+ * @share:	bytes a second before others get more
+ * @priority:	0 to OPI_RATE_PRIORITY_MAX
+ * @weight:	1 to OPI_RATE_WEIGHT_MAX
+ */
+struct opi_rate_values {
+	u64	max;
+	u64	share;
+	u32	priority;
+	u32	weight;
+};
+
+/**
+ * struct opi_rate - a leaf or node of the card's rates; all under devl_lock
+ * @od:		the device
+ * @kind:	enum opi_rate_kind
+ * @id:		of the port or of the node
+ * @val:	what the card has, or is given when it is there
+ * @parent:	node above it, or NULL
+ * @n_nodes:	nodes below it
+ * @list:	node: in od->rate_nodes
+ */
+struct opi_rate {
+	struct opi_dev		*od;
+	u8			kind;
+	u32			id;
+	struct opi_rate_values	val;
+	struct opi_rate		*parent;
+	unsigned int		n_nodes;
+	struct list_head	list;
+};
+
+/**
+ * struct opi_police - limit of what comes out of a port; all under rtnl
+ * @cookie:	the filter's; 0: there is none
+ * @rate:	units a second
+ * @burst:	units at once
+ * @unit:	enum opi_police_unit
+ * @frames:	that had passed when the filter's counters were last read
+ * @bytes:	their bytes
+ * @drops:	that had been dropped then
+ */
+struct opi_police {
+	unsigned long	cookie;
+	u64		rate;
+	u32		burst;
+	u8		unit;
+	u64		frames;
+	u64		bytes;
+	u64		drops;
+};
+
+/**
  * struct opi_port - a port of the card that this side has an end of
  * @od:		the device
  * @qs:		queue pairs of its netdev
@@ -286,6 +351,8 @@ enum opi_port_flag {
  * @features:	of the netdev, as last set; under rtnl
  * @vlans:	VLANs that the filter passes, a bit each; under rtnl
  * @promisc_told: that the card refuses promiscuous mode
+ * @rate:	of the function
+ * @police:	of what comes out of it
  * @dl:		devlink port
  * @netdev:	this side's netdev
  *
@@ -308,6 +375,8 @@ struct opi_port {
 	netdev_features_t	features;
 	u8			vlans[VLAN_N_VID / 8];
 	bool			promisc_told;
+	struct opi_rate		rate;
+	struct opi_police	police;
 	struct devlink_port	dl;
 	struct net_device	*netdev;
 };
@@ -490,6 +559,37 @@ void opi_rx_work(struct work_struct *work);
 /* ---- rep.c ------------------------------------------------------------- */
 
 int opi_rep_add(struct opi_port *port, const struct opi_port_info *info);
+
+/* ---- rep_tc.c ---------------------------------------------------------- */
+
+int opi_rep_setup_tc(struct net_device *netdev, enum tc_setup_type type,
+		     void *type_data);
+int opi_tc_restore(struct opi_port *port);
+bool opi_tc_busy(const struct opi_port *port);
+
+/* ---- rate.c ------------------------------------------------------------ */
+
+int opi_rate_tx_share_set(struct devlink_rate *dl, void *priv, u64 tx_share,
+			  struct netlink_ext_ack *extack);
+int opi_rate_tx_max_set(struct devlink_rate *dl, void *priv, u64 tx_max,
+			struct netlink_ext_ack *extack);
+int opi_rate_tx_priority_set(struct devlink_rate *dl, void *priv, u32 priority,
+			     struct netlink_ext_ack *extack);
+int opi_rate_tx_weight_set(struct devlink_rate *dl, void *priv, u32 weight,
+			   struct netlink_ext_ack *extack);
+int opi_rate_parent_set(struct devlink_rate *child, struct devlink_rate *parent,
+			void *priv_child, void *priv_parent,
+			struct netlink_ext_ack *extack);
+int opi_rate_node_new(struct devlink_rate *node, void **priv,
+		      struct netlink_ext_ack *extack);
+int opi_rate_node_del(struct devlink_rate *node, void *priv,
+		      struct netlink_ext_ack *extack);
+u32 opi_rate_max_nodes(const struct opi_dev *od);
+int opi_rate_leaf_add(struct opi_port *port);
+void opi_rate_leaf_del(struct opi_port *port);
+int opi_rates_restore(struct opi_dev *od);
+void opi_rates_init(struct opi_dev *od);
+void opi_rates_exit(struct opi_dev *od);
 
 /* ---- ethtool.c --------------------------------------------------------- */
 

@@ -126,17 +126,22 @@ struct opi_port *opi_port_make(struct opi_dev *od, u32 id, struct opi_qset *qs,
 	err = opi_port_register(port, devlink, &info);
 	if (err)
 		goto err_free;
+	err = opi_rate_leaf_add(port);
+	if (err)
+		goto err_unregister;
 
 	if (opi_is_dpu(od))
 		err = opi_rep_add(port, &info);
 	else
 		err = opi_netdev_add(port, &info);
 	if (err)
-		goto err_unregister;
+		goto err_rate;
 
 	od->n_ports++;
 	return port;
 
+err_rate:
+	opi_rate_leaf_del(port);
 err_unregister:
 	devl_port_unregister(&port->dl);
 err_free:
@@ -155,6 +160,7 @@ void opi_port_del(struct opi_port *port)
 {
 	port->od->n_ports--;
 	opi_netdev_del(port);
+	opi_rate_leaf_del(port);
 	devl_port_unregister(&port->dl);
 	mutex_destroy(&port->lock);
 	kfree(port);

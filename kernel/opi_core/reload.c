@@ -37,6 +37,7 @@ int opi_reload_down(struct devlink *devlink, bool netns_change,
 	/* The host loses carrier in good order. */
 	if (opi_is_dpu(od) && od->state == OPI_DEV_STATE_READY)
 		opi_cmd_boot_set(od, OPI_OS_BOOTING);
+	opi_rates_exit(od);
 	opi_ports_remove(od);
 	opi_dev_stop(od, OPI_DEV_STATE_STARTING);
 	opi_dev_quiesce(od);

@@ -44,6 +44,7 @@ static const struct net_device_ops opi_uplink_ops = {
 	.ndo_features_check	= opi_tx_features_check,
 	.ndo_fix_features	= opi_fix_features,
 	.ndo_set_features	= opi_set_features,
+	.ndo_setup_tc		= opi_rep_setup_tc,
 };
 
 /* The address of a representor is seen by nobody but the DPU. */
@@ -59,6 +60,7 @@ static const struct net_device_ops opi_rep_ops = {
 	.ndo_features_check	= opi_tx_features_check,
 	.ndo_fix_features	= opi_fix_features,
 	.ndo_set_features	= opi_set_features,
+	.ndo_setup_tc		= opi_rep_setup_tc,
 };
 
 /**

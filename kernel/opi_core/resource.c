@@ -4,18 +4,25 @@
  * in use.  A size that can be set takes effect when the driver is reloaded
  * (reload.c).
  */
+#include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "opi_core.h"
 #include "txrx.h"
 
-enum opi_resource {
-	OPI_RESOURCE_QPS = 1,	/* 0 is the top */
-	OPI_RESOURCE_EQS,
-};
+/* Queue pairs can be limited to less than the card has. */
+static u64 opi_resource_qps_max(struct opi_dev *od)
+{
+	return min(od->n_qps, od->qs.size);
+}
 
-static u64 opi_resource_occ_qps(void *priv)
+static u64 opi_resource_qps(struct opi_dev *od)
+{
+	return min_t(u64, od->init.max_qps, opi_resource_qps_max(od));
+}
+
+static u64 opi_resource_qps_occ(void *priv)
 {
 	struct opi_dev *od = priv;
 	unsigned int i;
@@ -26,72 +33,121 @@ static u64 opi_resource_occ_qps(void *priv)
 	return n;
 }
 
-static u64 opi_resource_occ_eqs(void *priv)
+/* As many as vectors, whose number is a parameter. */
+static u64 opi_resource_eqs(struct opi_dev *od)
+{
+	return od->n_vecs;
+}
+
+static u64 opi_resource_eqs_occ(void *priv)
 {
 	struct opi_dev *od = priv;
 
 	return od->state == OPI_DEV_STATE_READY ? od->n_eqs : 0;
 }
 
-static int opi_resource_add(struct opi_dev *od, const char *name,
-			    enum opi_resource id, u64 size, u64 min, u64 max,
-			    devlink_resource_occ_get_t *occ)
+static u64 opi_resource_nodes(struct opi_dev *od)
+{
+	return opi_rate_max_nodes(od);
+}
+
+static u64 opi_resource_nodes_occ(void *priv)
+{
+	struct opi_dev *od = priv;
+
+	return list_count_nodes(&od->rate_nodes);
+}
+
+/*
+ * What there is a number of: how many at most, and, where a smaller number can
+ * be set, how many the card has.  One of which there is none is not shown.
+ */
+static const struct {
+	const char *name;
+	u64 (*size)(struct opi_dev *od);
+	u64 (*limit)(struct opi_dev *od);
+	devlink_resource_occ_get_t *occ;
+} opi_resources[OPI_N_RESOURCES] = {
+	[OPI_RESOURCE_QPS] = {
+		.name	= "queue_pairs",
+		.size	= opi_resource_qps,
+		.limit	= opi_resource_qps_max,
+		.occ	= opi_resource_qps_occ,
+	},
+	[OPI_RESOURCE_EQS] = {
+		.name	= "event_queues",
+		.size	= opi_resource_eqs,
+		.occ	= opi_resource_eqs_occ,
+	},
+	[OPI_RESOURCE_NODES] = {
+		.name	= "rate_nodes",
+		.size	= opi_resource_nodes,
+		.occ	= opi_resource_nodes_occ,
+	},
+};
+
+/* 0 is devlink's own. */
+#define OPI_RESOURCE_ID(i)	((i) + 1)
+
+static int opi_resource_add(struct opi_dev *od, enum opi_resource i)
 {
 	struct devlink *devlink = priv_to_devlink(od);
 	struct devlink_resource_size_params params;
+	u64 size = od->resources[i].size;
 	int err;
 
-	devlink_resource_size_params_init(&params, min, max, 1,
+	if (!size)
+		return 0;
+	devlink_resource_size_params_init(&params,
+					  opi_resources[i].limit ? 1 : size,
+					  od->resources[i].max, 1,
 					  DEVLINK_RESOURCE_UNIT_ENTRY);
-	err = devl_resource_register(devlink, name, size, id,
+	err = devl_resource_register(devlink, opi_resources[i].name, size,
+				     OPI_RESOURCE_ID(i),
 				     DEVLINK_RESOURCE_ID_PARENT_TOP, &params);
 	if (!err)
-		devl_resource_occ_get_register(devlink, id, occ, od);
+		devl_resource_occ_get_register(devlink, OPI_RESOURCE_ID(i),
+					       opi_resources[i].occ, od);
 	return err;
 }
 
-static int opi_resources_add(struct opi_dev *od)
+/* Look how large they are; true if that is news. */
+static bool opi_resources_look(struct opi_dev *od)
 {
-	struct opi_resource_sizes *sizes = &od->sizes;
-	int err;
+	bool changed = false;
+	unsigned int i;
 
-	sizes->n_qps = min(od->n_qps, od->qs.size);
-	sizes->max_qps = min(od->init.max_qps, sizes->n_qps);
-	sizes->n_vecs = od->n_vecs;
+	for (i = 0; i < OPI_N_RESOURCES; i++) {
+		struct opi_resource_size *r = &od->resources[i], old = *r;
 
-	err = opi_resource_add(od, "queue_pairs", OPI_RESOURCE_QPS,
-			       sizes->max_qps, 1, sizes->n_qps,
-			       opi_resource_occ_qps);
-	if (err)
-		return err;
-	return opi_resource_add(od, "event_queues", OPI_RESOURCE_EQS,
-				sizes->n_vecs, sizes->n_vecs, sizes->n_vecs,
-				opi_resource_occ_eqs);
+		r->size = opi_resources[i].size(od);
+		r->max = opi_resources[i].limit ? opi_resources[i].limit(od) :
+						r->size;
+		changed |= r->size != old.size || r->max != old.max;
+	}
+	return changed;
 }
 
 /**
  * opi_resources_init - show the resources
  * @od:		the device
  *
- * If they are shown already, with their sizes of now.  Queue pairs can be limited
- * to less than the card has; how many event queues there are is said by the
- * parameters of vectors.
+ * If they are shown already, with their sizes of now.
  *
  * Context: devl_lock held.
  * Return: 0 or a negative errno; there are none then.
  */
 int opi_resources_init(struct opi_dev *od)
 {
-	const struct opi_resource_sizes *sizes = &od->sizes;
-	int err;
+	unsigned int i;
+	int err = 0;
 
-	if (sizes->n_qps == min(od->n_qps, od->qs.size) &&
-	    sizes->max_qps == min(od->init.max_qps, sizes->n_qps) &&
-	    sizes->n_vecs == od->n_vecs)
+	if (!opi_resources_look(od))
 		return 0;
 
-	opi_resources_exit(od);
-	err = opi_resources_add(od);
+	devl_resources_unregister(priv_to_devlink(od));
+	for (i = 0; i < OPI_N_RESOURCES && !err; i++)
+		err = opi_resource_add(od, i);
 	if (err)
 		opi_resources_exit(od);
 	return err;
@@ -106,7 +162,7 @@ int opi_resources_init(struct opi_dev *od)
 void opi_resources_exit(struct opi_dev *od)
 {
 	devl_resources_unregister(priv_to_devlink(od));
-	memset(&od->sizes, 0, sizeof(od->sizes));
+	memset(od->resources, 0, sizeof(od->resources));
 }
 
 /**
@@ -121,10 +177,10 @@ void opi_resources_apply(struct opi_dev *od)
 {
 	u64 size;
 
-	if (devl_resource_size_get(priv_to_devlink(od), OPI_RESOURCE_QPS,
-				   &size))
+	if (devl_resource_size_get(priv_to_devlink(od),
+				   OPI_RESOURCE_ID(OPI_RESOURCE_QPS), &size))
 		return;
 	/* Another card may have more, if nobody has set a limit. */
-	if (size != od->sizes.max_qps)
+	if (size != od->resources[OPI_RESOURCE_QPS].size)
 		od->init.max_qps = size;
 }

@@ -28,6 +28,11 @@ resource()
 		jq -r --arg n "$2" --arg f "$3" '.resources[][] | select(.name == $n) | .[$f]'
 }
 
+resources()
+{
+	on "$1" devlink -j resource show "pci/$(pci_of "$1")" </dev/null | jq -c '[.resources[][].name] | sort'
+}
+
 resource_set() { on "$1" devlink resource set "pci/$(pci_of "$1")" path "$2" size "$3" </dev/null; }
 reload() { on "$1" devlink dev reload "pci/$(pci_of "$1")" </dev/null; }
 max_channels() { on "$1" ethtool -l "$2" </dev/null | awk '/^Combined:/ { print $2; exit }'; }
@@ -37,10 +42,9 @@ resources_are_listed_on_both_sides()
 {
 	local vm
 
+	expect_eq "resources of the host" "$(resources host)" '["event_queues","queue_pairs"]'
+	expect_eq "resources of the DPU" "$(resources dpu)" '["event_queues","queue_pairs","rate_nodes"]'
 	for vm in host dpu; do
-		expect_eq "resources of $vm" "$(on "$vm" devlink -j resource show "pci/$(pci_of "$vm")" </dev/null |
-			jq -c '[.resources[][] | [.name, .unit]] | sort')" \
-			'[["event_queues","entry"],["queue_pairs","entry"]]'
 		expect_eq "queue pairs" "$(resource "$vm" queue_pairs size)" "$(max_channels "$vm" "$(netdev_of "$vm")")"
 		expect_eq "event queues" "$(resource "$vm" event_queues size)" \
 			"$(on_sh "$vm" 'ls /sys/bus/pci/devices/$1/msi_irqs | wc -l' "$(pci_of "$vm")")"
@@ -60,6 +64,10 @@ occupancy_follows_what_is_used()
 	defer "host ip link set $HIF up"
 	host ip link set "$HIF" down </dev/null
 	expect_eq "queue pairs in use" "$(resource host queue_pairs occ)" 0
+	expect_eq "nodes in use" "$(resource dpu rate_nodes occ)" 0
+	defer "dpu devlink port function rate del pci/$(pci_of dpu)/counted"
+	dpu devlink port function rate add "pci/$(pci_of dpu)/counted" </dev/null
+	expect_eq "nodes in use" "$(resource dpu rate_nodes occ)" 1
 }
 
 queue_pairs_are_limited_at_a_reload()

@@ -1,0 +1,338 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 400
+# order: 46
+#
+# devlink rates of host functions and tc's police on representors: that they hold,
+# that they are given to the card again after a reset, and what is refused.
+
+. "$(dirname -- "$0")/../lib/tap.sh"
+. "$(dirname -- "$0")/../lib/bed.sh"
+. "$(dirname -- "$0")/../lib/net.sh"
+
+CASES="
+	each_function_is_a_leaf
+	tx_max_limits_what_a_function_sends
+	tx_max_of_a_node_limits_what_is_below_it
+	rates_are_given_again_after_a_reset
+	nodes_stand_above_each_other_once
+	nodes_are_made_until_there_are_no_more
+	nodes_go_with_a_reload
+	refuses_what_is_no_rate
+	refuses_rates_without_service
+	refuses_unprivileged_users
+	police_drops_what_is_too_much
+	police_of_packets_drops_what_is_too_much
+	police_is_given_again_after_a_reset
+	police_goes_with_its_filter
+	refuses_what_the_card_cannot_police
+	flower_is_left_to_the_kernel
+"
+
+before_case() { net_up; }
+
+DEV() { echo "pci/$(pci_of dpu)"; }
+leaf() { echo "$(DEV)/1"; }
+rate() { dpu devlink port function rate "$@" </dev/null; }
+
+# rate_field NAME FIELD: of a leaf or node, as pci/0000:00:03.0/NAME.
+rate_field()
+{
+	dpu devlink -j port function rate show "$1" </dev/null | jq -r --arg f "$2" '.rate[][$f]'
+}
+
+rates_reset()
+{
+	defer "rate set $(leaf) noparent 2>/dev/null; rate set $(leaf) tx_share 0 2>/dev/null; rate set $(leaf) tx_max 0 tx_priority 0 tx_weight 1"
+}
+
+# node NAME [VALUES]: it is gone after the case.
+node()
+{
+	local n
+
+	n=$(DEV)/$1
+	defer "rate set $(leaf) noparent 2>/dev/null; rate del $n 2>/dev/null || :"
+	rate add "$n" "${@:2}"
+}
+
+flood()
+{
+	bg flood host sh -c 'while :; do '"$GUEST"'/frames send $0 -n 200 -l 1514 2>/dev/null || sleep 0.02; done' "$HIF"
+}
+
+# Bytes a second that come out of the host's port, over some seconds.
+throughput()
+{
+	# shellcheck disable=SC2016 # for the guest
+	dpu_sh 'sleep 1
+		now() { echo "$(cut -d" " -f1 /proc/uptime) $(cat /sys/class/net/$1/statistics/rx_bytes)"; }
+		a=$(now $1); sleep 4; b=$(now $1)
+		echo $a $b | awk "{ printf \"%d\n\", (\$4 - \$2) / (\$3 - \$1) }"' "$REP"
+}
+
+# limited BYTES: a flood gets that and no more; the slack is what may pass at once.
+limited()
+{
+	local got
+
+	flood
+	got=$(throughput)
+	bg_stop flood
+	note "$got bytes a second of $1"
+	expect_range "bytes a second" "$got" $(($1 / 2)) $(($1 * 115 / 100))
+}
+
+unlimited()
+{
+	local got
+
+	flood
+	got=$(throughput)
+	bg_stop flood
+	note "$got bytes a second"
+	[ "$got" -gt "$1" ]
+}
+
+each_function_is_a_leaf()
+{
+	expect_eq "leaves" "$(dpu devlink -j port function rate show </dev/null |
+		jq -c '[.rate | to_entries[] | [(.key | sub(".*/"; "")), .value.type, .value.tx_weight]]')" '[["1","leaf",1]]'
+	refused '.' rate show "$(DEV)/0"
+	expect_eq "leaves of the host" "$(host devlink -j port function rate show </dev/null | jq '.rate | length')" 0
+}
+
+tx_max_limits_what_a_function_sends()
+{
+	rates_reset
+	unlimited 500000
+	rate set "$(leaf)" tx_max 2mbit
+	limited 250000
+	rate set "$(leaf)" tx_max 1mbit
+	limited 125000
+	rate set "$(leaf)" tx_max 0
+	unlimited 500000
+	ping_works dpu "$HOST_IP"
+}
+
+tx_max_of_a_node_limits_what_is_below_it()
+{
+	rates_reset
+	node tenant tx_max 2mbit
+	unlimited 500000
+	rate set "$(leaf)" parent tenant
+	limited 250000
+	# The smaller one counts.
+	rate set "$(leaf)" tx_max 1mbit
+	limited 125000
+	rate set "$(leaf)" noparent
+	rate set "$(leaf)" tx_max 0
+	unlimited 500000
+}
+
+rates_are_given_again_after_a_reset()
+{
+	rates_reset
+	node upper tx_max 8mbit
+	node lower tx_max 2mbit
+	rate set "$(DEV)/lower" parent upper
+	rate set "$(leaf)" parent lower tx_weight 7 tx_priority 3 tx_share 1mbit
+	dpu_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of dpu)"
+	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	expect_eq "parent" "$(rate_field "$(leaf)" parent)" lower
+	expect_eq "weight" "$(rate_field "$(leaf)" tx_weight)" 7
+	limited 250000
+	# And a card that has lost everything.
+	dpu devlink health test "$(DEV)" reporter fw </dev/null
+	wait_for 15 eval '[ "$(health_field dpu fw state)" = healthy ]'
+	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	limited 250000
+}
+
+nodes_stand_above_each_other_once()
+{
+	rates_reset
+	node n1
+	node n2
+	node n3
+	rate set "$(DEV)/n2" parent n1
+	refused 'at most two nodes' rate set "$(DEV)/n3" parent n2
+	refused 'at most two nodes' rate set "$(DEV)/n1" parent n3
+	refused 'self' rate set "$(DEV)/n1" parent n1
+	refused '.' rate set "$(DEV)/n1" parent n2
+	refused '.' rate set "$(leaf)" parent nosuch
+	rate set "$(leaf)" parent n2
+	refused 'children' rate del "$(DEV)/n2"
+	refused 'children' rate del "$(DEV)/n1"
+	rate set "$(leaf)" parent n3
+	rate set "$(DEV)/n2" noparent
+	rate set "$(DEV)/n3" parent n2
+	rate set "$(leaf)" noparent
+	rate set "$(DEV)/n3" noparent
+	rate del "$(DEV)/n1"
+	refused '.' rate del "$(DEV)/n1"
+	refused '.' rate add "$(DEV)/n2"
+	refused '.' rate add "$(DEV)/17"
+}
+
+nodes_are_made_until_there_are_no_more()
+{
+	local n
+
+	# shellcheck disable=SC2016 # for the guest
+	n=$(dpu_sh 'i=0
+		while [ $i -lt 5000 ] && devlink port function rate add $1/m$i 2>/dev/null; do i=$((i + 1)); done; echo $i' "$(DEV)")
+	# shellcheck disable=SC2016
+	defer 'dpu_sh "for n in \$(devlink port function rate show | sed -n \"s|^.*/\\(m[0-9]*\\):.*|\\1|p\"); do devlink port function rate del \$1/\$n; done" "$(DEV)"'
+	expect_range "nodes" "$n" 1 4096
+	refused "the card has $n nodes" rate add "$(DEV)/more"
+	rate del "$(DEV)/m0"
+	rate add "$(DEV)/m0"
+}
+
+nodes_go_with_a_reload()
+{
+	node short tx_max 2mbit
+	rate set "$(leaf)" parent short
+	dpu devlink dev reload "$(DEV)" </dev/null
+	expect_eq "rates" "$(dpu devlink -j port function rate show </dev/null | jq -c '[.rate[].type]')" '["leaf"]'
+	expect_eq "parent" "$(rate_field "$(leaf)" parent)" null
+	dpu_net_up
+	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	unlimited 500000
+}
+
+refuses_what_is_no_rate()
+{
+	rates_reset
+	refused 'a priority is 0 to 7' rate set "$(leaf)" tx_priority 8
+	refused 'a weight is 1 to 100' rate set "$(leaf)" tx_weight 0
+	refused 'a weight is 1 to 100' rate set "$(leaf)" tx_weight 101
+	rate set "$(leaf)" tx_max 2mbit
+	refused 'tx_share' rate set "$(leaf)" tx_share 3mbit
+	rate set "$(leaf)" tx_share 1mbit
+	refused 'tx_share' rate set "$(leaf)" tx_max 500kbit
+	expect_eq "limit" "$(rate_field "$(leaf)" tx_max)" 250000
+	refused '.' host devlink port function rate set "pci/$(pci_of host)/1" tx_max 1mbit
+	refused '.' host devlink port function rate add "pci/$(pci_of host)/node"
+}
+
+refuses_rates_without_service()
+{
+	defer "dpu devlink health set $(DEV) reporter fw auto_recover true; dpu devlink health recover $(DEV) reporter fw 2>/dev/null || :"
+	node kept tx_max 2mbit
+	dpu devlink health set "$(DEV)" reporter fw auto_recover false </dev/null
+	dpu devlink health test "$(DEV)" reporter fw </dev/null
+	await_dpu dpu 10 '.dev_state == "failed"'
+	refused 'no service' rate set "$(leaf)" tx_max 1mbit
+	refused 'no service' rate add "$(DEV)/late"
+	# What is there can go.
+	rate del "$(DEV)/kept"
+	dpu devlink health recover "$(DEV)" reporter fw </dev/null
+	await_dpu dpu 10 '.dev_state == "ready"'
+	node kept tx_max 2mbit
+}
+
+refuses_unprivileged_users()
+{
+	refused 'not permitted' dpu setpriv --reuid nobody --regid nogroup --clear-groups \
+		devlink port function rate set "$(leaf)" tx_max 1mbit
+}
+
+# ---- tc ------------------------------------------------------------------
+
+clsact()
+{
+	defer "dpu tc qdisc del dev $REP clsact 2>/dev/null || :"
+	dpu tc qdisc replace dev "$REP" clsact </dev/null
+}
+
+police() { dpu tc filter add dev "$REP" ingress prio 1 matchall skip_sw action police "$@" </dev/null; }
+
+police_drops_what_is_too_much()
+{
+	local stats
+
+	clsact
+	police rate 2mbit burst 20k conform-exceed drop/continue
+	dpu tc filter show dev "$REP" ingress </dev/null | grep -q in_hw
+	limited 250000
+	stats=$(dpu tc -s -j filter show dev "$REP" ingress </dev/null | jq -c '[.. | objects | select(.stats?) | .stats] | first')
+	[ "$(jq .drops <<<"$stats")" -gt 0 ]
+	[ "$(jq .packets <<<"$stats")" -gt "$(jq .drops <<<"$stats")" ]
+	dpu tc filter del dev "$REP" ingress prio 1 </dev/null
+	unlimited 500000
+}
+
+police_of_packets_drops_what_is_too_much()
+{
+	clsact
+	police pkts_rate 100 pkts_burst 10 conform-exceed drop/pipe
+	limited $((100 * 1514))
+}
+
+police_is_given_again_after_a_reset()
+{
+	clsact
+	police rate 2mbit burst 20k conform-exceed drop/continue
+	dpu_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of dpu)"
+	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	limited 250000
+}
+
+police_goes_with_its_filter()
+{
+	clsact
+	police rate 2mbit burst 20k conform-exceed drop/continue
+	limited 250000
+	dpu tc qdisc del dev "$REP" clsact </dev/null
+	unlimited 500000
+	# And with the driver.
+	clsact
+	police rate 2mbit burst 20k conform-exceed drop/continue
+	dpu_sh 'modprobe -r opi_core && modprobe opi_core'
+	dpu_net_up
+	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	unlimited 500000
+}
+
+refuses_what_the_card_cannot_police()
+{
+	local match='dev '$REP' ingress prio 1'
+
+	clsact
+	refused 'can only be dropped' police rate 2mbit burst 20k conform-exceed pipe
+	refused 'peakrate' police rate 2mbit burst 20k peakrate 4mbit mtu 2000 conform-exceed drop/continue
+	refused 'mtu is below' police rate 2mbit burst 20k mtu 1000 conform-exceed drop/continue
+	# shellcheck disable=SC2086 # words on purpose
+	refused 'one action here: police' dpu tc filter add $match matchall skip_sw action drop
+	# shellcheck disable=SC2086
+	refused 'all protocols' dpu tc filter add $match protocol ip matchall skip_sw action police rate 2mbit burst 20k conform-exceed drop/continue
+	# shellcheck disable=SC2086
+	refused 'chain 0' dpu tc filter add $match chain 3 matchall skip_sw action police rate 2mbit burst 20k conform-exceed drop/continue
+	refused '.' dpu tc filter add dev "$REP" egress prio 1 matchall skip_sw action police rate 2mbit burst 20k conform-exceed drop/continue
+	refused '.' host_sh 'tc qdisc add dev $1 clsact; tc filter add dev $1 ingress matchall skip_sw action police rate 2mbit burst 20k conform-exceed drop/continue' "$HIF"
+	host tc qdisc del dev "$HIF" clsact </dev/null 2>/dev/null || :
+	police rate 2mbit burst 20k conform-exceed drop/continue
+	refused 'has a filter that polices' dpu tc filter add dev "$REP" ingress prio 2 matchall skip_sw action police rate 2mbit burst 20k conform-exceed drop/continue
+	expect_log dpu 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: tc has filters in the card'
+	refused '.' dpu ethtool -K "$REP" hw-tc-offload off
+	dpu tc qdisc del dev "$REP" clsact </dev/null
+	dpu ethtool -K "$REP" hw-tc-offload off </dev/null
+	defer "dpu ethtool -K $REP hw-tc-offload on"
+	clsact
+	refused 'offload is disabled' police rate 2mbit burst 20k conform-exceed drop/continue
+}
+
+flower_is_left_to_the_kernel()
+{
+	clsact
+	dpu tc filter add dev "$REP" ingress prio 1 protocol ip flower dst_ip 10.99.0.1 action drop </dev/null
+	dpu tc filter show dev "$REP" ingress </dev/null | grep -q not_in_hw
+	refused '.' dpu tc filter add dev "$REP" ingress prio 2 protocol ip flower skip_sw dst_ip 10.99.0.2 action drop
+	# matchall that the card does not do, too.
+	dpu tc filter add dev "$REP" ingress prio 3 matchall action ok </dev/null
+	ping_works host "$DPU_IP"
+}
+
+run_cases "$@"
