@@ -62,11 +62,12 @@ static int opi_dev_identify(struct opi_dev *od)
  */
 static int opi_dev_limit_qps(struct opi_dev *od)
 {
-	u32 sfs = min(le32_to_cpu(od->ident.total_sfs), od->n_qps - 1);
+	u32 sfs = le32_to_cpu(od->ident.total_sfs);
 
-	od->qs.max_qps = min(od->qs.max_qps, od->n_qps -
-			     (od->pdev->device == OPI_PCI_DEVICE_ID_PF ?
-			      sfs : 0));
+	od->own_qps = od->n_qps;
+	if (od->pdev->device == OPI_PCI_DEVICE_ID_PF)
+		od->own_qps -= min(sfs, od->n_qps - 1);
+	od->qs.max_qps = min(od->qs.max_qps, od->own_qps);
 	return opi_qps_limit(&od->qs);
 }
 
@@ -112,6 +113,24 @@ static int __opi_dev_start(struct opi_dev *od)
 	return opi_is_dpu(od) ? opi_cmd_boot_set(od, OPI_OS_BOOTED) : 0;
 }
 
+/*
+ * A reset of the physical function is one of its virtual functions, too; the PCI
+ * core brings back the configuration of the former only.
+ */
+static void opi_dev_restore_config(struct opi_dev *od)
+{
+	struct pci_dev *pdev = od->pdev;
+	u16 cmd;
+
+	if (!pdev->is_virtfn || !pdev->state_saved)
+		return;
+	pci_read_config_word(pdev, PCI_COMMAND, &cmd);
+	if (cmd & PCI_COMMAND_MASTER)
+		return;
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+}
+
 /**
  * opi_dev_start - reset the function and set everything up
  * @od:		the device, stopped
@@ -132,6 +151,7 @@ int opi_dev_start(struct opi_dev *od)
 	if (od->state == OPI_DEV_STATE_READY)
 		return 0;
 
+	opi_dev_restore_config(od);
 	err = __opi_dev_start(od);
 	if (err) {
 		enum opi_dev_state state = OPI_DEV_STATE_FAILED;
@@ -401,7 +421,7 @@ static void opi_watch_started(struct opi_dev *od, int card)
 	case -ENODEV:
 		dev_warn(&od->pdev->dev, "%s\n",
 			 od->pdev->device == OPI_PCI_DEVICE_ID_VF ?
-			 "function is withdrawn" : "card is absent");
+			 "function is not in service" : "card is absent");
 		opi_dev_stop(od, OPI_DEV_STATE_ABSENT);
 		return;
 	case -EIO:

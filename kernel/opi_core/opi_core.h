@@ -91,6 +91,7 @@ enum opi_region {
  * @event_eq_order: log2 of event queue 0
  * @io_eq_order: log2 of the other event queues
  * @max_qps:	queue pairs, at most
+ * @sriov:	virtual functions can be enabled
  */
 struct opi_init_config {
 	unsigned int	vecs_min;
@@ -98,12 +99,15 @@ struct opi_init_config {
 	u8		event_eq_order;
 	u8		io_eq_order;
 	unsigned int	max_qps;
+	bool		sriov;
 };
 
 /* The resources that devlink shows, see resource.c. */
 enum opi_resource {
 	OPI_RESOURCE_QPS,
 	OPI_RESOURCE_EQS,
+	OPI_RESOURCE_VFS,
+	OPI_RESOURCE_SFS,
 	OPI_RESOURCE_NODES,
 	OPI_N_RESOURCES,
 };
@@ -164,6 +168,7 @@ struct opi_sf_dev {
  * @max_segs:	segments of a frame that the card takes
  * @max_order:	log2 of the largest ring that the card takes
  * @n_qps:	queue pairs that the card has
+ * @own_qps:	of which the first are the function's, the rest its subfunctions'
  * @caps:	OPI_CAP_*; written under devl_lock
  *
  * @aq:		admin queue
@@ -226,6 +231,7 @@ struct opi_dev {
 	unsigned int		max_segs;
 	unsigned int		max_order;
 	unsigned int		n_qps;
+	unsigned int		own_qps;
 	u64			caps;
 
 	struct opi_aq		aq;

@@ -80,6 +80,13 @@ static const struct devlink_param opi_params[] = {
 			      NULL),
 };
 
+/* Of a physical function only. */
+static const struct devlink_param opi_params_pf[] = {
+	DEVLINK_PARAM_GENERIC(ENABLE_SRIOV,
+			      BIT(DEVLINK_PARAM_CMODE_DRIVERINIT),
+			      NULL, NULL, NULL),
+};
+
 /**
  * opi_params_default - choose what the device is made with at first
  * @od:		the device; the card's limits are known if it is there
@@ -97,6 +104,7 @@ void opi_params_default(struct opi_dev *od)
 	init->event_eq_order = OPI_EQ_ORDER;
 	init->io_eq_order = OPI_EQ_ORDER;
 	init->max_qps = OPI_MAX_QPS;
+	init->sriov = true;
 }
 
 static void opi_param_put(struct opi_dev *od, u32 id, u32 val)
@@ -105,6 +113,23 @@ static void opi_param_put(struct opi_dev *od, u32 id, u32 val)
 					(union devlink_param_value) {
 						.vu32 = val,
 					});
+}
+
+static int opi_params_init_pf(struct opi_dev *od)
+{
+	struct devlink *devlink = priv_to_devlink(od);
+	union devlink_param_value val = { .vbool = od->init.sriov };
+	int err;
+
+	if (!od->pdev->is_physfn)
+		return 0;
+	err = devl_params_register(devlink, opi_params_pf,
+				   ARRAY_SIZE(opi_params_pf));
+	if (!err)
+		devl_param_driverinit_value_set(devlink,
+						DEVLINK_PARAM_GENERIC_ID_ENABLE_SRIOV,
+						val);
+	return err;
 }
 
 static u32 opi_param_take(struct opi_dev *od, u32 id, u32 old)
@@ -132,6 +157,12 @@ int opi_params_init(struct opi_dev *od)
 				   ARRAY_SIZE(opi_params));
 	if (err)
 		return err;
+	err = opi_params_init_pf(od);
+	if (err) {
+		devl_params_unregister(priv_to_devlink(od), opi_params,
+				       ARRAY_SIZE(opi_params));
+		return err;
+	}
 
 	opi_param_put(od, DEVLINK_PARAM_GENERIC_ID_MSIX_VEC_PER_PF_MIN,
 		      init->vecs_min);
@@ -152,6 +183,9 @@ int opi_params_init(struct opi_dev *od)
  */
 void opi_params_exit(struct opi_dev *od)
 {
+	if (od->pdev->is_physfn)
+		devl_params_unregister(priv_to_devlink(od), opi_params_pf,
+				       ARRAY_SIZE(opi_params_pf));
 	devl_params_unregister(priv_to_devlink(od), opi_params,
 			       ARRAY_SIZE(opi_params));
 }
@@ -167,7 +201,13 @@ void opi_params_exit(struct opi_dev *od)
 void opi_params_apply(struct opi_dev *od)
 {
 	struct opi_init_config *init = &od->init;
+	union devlink_param_value val;
 
+	if (od->pdev->is_physfn &&
+	    !devl_param_driverinit_value_get(priv_to_devlink(od),
+					     DEVLINK_PARAM_GENERIC_ID_ENABLE_SRIOV,
+					     &val))
+		WRITE_ONCE(init->sriov, val.vbool);
 	init->vecs_min =
 		opi_param_take(od, DEVLINK_PARAM_GENERIC_ID_MSIX_VEC_PER_PF_MIN,
 			       init->vecs_min);

@@ -90,12 +90,28 @@ static int opi_tc_police_parse(const struct net_device *netdev,
 	return 0;
 }
 
+/* What is counted counts from now. */
+static int opi_tc_police_give(struct opi_port *port, struct opi_police *police)
+{
+	struct opi_port_stats stats;
+	int err;
+
+	err = opi_cmd_port_stats(port->od, port->id, &stats);
+	if (err)
+		return err;
+	police->frames = le64_to_cpu(stats.rx_frames);
+	police->bytes = le64_to_cpu(stats.rx_bytes);
+	police->drops = le64_to_cpu(stats.rx_policed);
+	return opi_cmd_port_set_police(port->od, port->id, OPI_POLICE_PORT,
+				       police->unit, police->rate,
+				       police->burst);
+}
+
 static int opi_tc_police_add(struct opi_port *port,
 			     struct tc_cls_matchall_offload *ma)
 {
 	struct netlink_ext_ack *extack = ma->common.extack;
 	struct opi_police police = {};
-	struct opi_port_stats stats;
 	int err;
 
 	if (!(port->od->caps & OPI_CAP_POLICE)) {
@@ -110,12 +126,7 @@ static int opi_tc_police_add(struct opi_port *port,
 	if (err)
 		return err;
 
-	/* What is counted counts from now. */
-	err = opi_cmd_port_stats(port->od, port->id, &stats);
-	if (!err)
-		err = opi_cmd_port_set_police(port->od, port->id,
-					      OPI_POLICE_PORT, police.unit,
-					      police.rate, police.burst);
+	err = opi_tc_police_give(port, &police);
 	if (err) {
 		if (opi_no_service(err))
 			NL_SET_ERR_MSG_MOD(extack,
@@ -124,9 +135,6 @@ static int opi_tc_police_add(struct opi_port *port,
 			NL_SET_ERR_MSG_MOD(extack, "the card refuses the rate");
 		return err;
 	}
-	police.frames = le64_to_cpu(stats.rx_frames);
-	police.bytes = le64_to_cpu(stats.rx_bytes);
-	police.drops = le64_to_cpu(stats.rx_policed);
 	port->police = police;
 	return 0;
 }
@@ -225,14 +233,10 @@ int opi_rep_setup_tc(struct net_device *netdev, enum tc_setup_type type,
  */
 int opi_tc_restore(struct opi_port *port)
 {
-	struct opi_police *police = &port->police;
-
 	ASSERT_RTNL();
-	if (!police->cookie)
+	if (!port->police.cookie)
 		return 0;
-	return opi_cmd_port_set_police(port->od, port->id, OPI_POLICE_PORT,
-				       police->unit, police->rate,
-				       police->burst);
+	return opi_tc_police_give(port, &port->police);
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 #include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/pci.h>
 #include <linux/string.h>
 
 #include "opi_core.h"
@@ -58,6 +59,42 @@ static u64 opi_resource_nodes_occ(void *priv)
 	return list_count_nodes(&od->rate_nodes);
 }
 
+/* Those that the host can use: a VF is there in any event. */
+static u64 opi_resource_funcs(struct opi_dev *od, u8 type)
+{
+	struct opi_func *func;
+	unsigned long id;
+	u64 n = 0;
+
+	xa_for_each(&od->funcs, id, func)
+		n += func->info.type == type &&
+		     (type != OPI_PORT_VF ||
+		      func->info.state != OPI_FUNC_HIDDEN);
+	return n;
+}
+
+static u64 opi_resource_vfs(struct opi_dev *od)
+{
+	if (!opi_is_dpu(od))
+		return max(pci_sriov_get_totalvfs(od->pdev), 0);
+	return od->caps & OPI_CAP_SRIOV ? le32_to_cpu(od->ident.total_vfs) : 0;
+}
+
+static u64 opi_resource_vfs_occ(void *priv)
+{
+	return opi_resource_funcs(priv, OPI_PORT_VF);
+}
+
+static u64 opi_resource_sfs(struct opi_dev *od)
+{
+	return od->caps & OPI_CAP_SF ? le32_to_cpu(od->ident.total_sfs) : 0;
+}
+
+static u64 opi_resource_sfs_occ(void *priv)
+{
+	return opi_resource_funcs(priv, OPI_PORT_SF);
+}
+
 /*
  * What there is a number of: how many at most, and, where a smaller number can
  * be set, how many the card has.  One of which there is none is not shown.
@@ -78,6 +115,16 @@ static const struct {
 		.name	= "event_queues",
 		.size	= opi_resource_eqs,
 		.occ	= opi_resource_eqs_occ,
+	},
+	[OPI_RESOURCE_VFS] = {
+		.name	= "vfs",
+		.size	= opi_resource_vfs,
+		.occ	= opi_resource_vfs_occ,
+	},
+	[OPI_RESOURCE_SFS] = {
+		.name	= "sfs",
+		.size	= opi_resource_sfs,
+		.occ	= opi_resource_sfs_occ,
 	},
 	[OPI_RESOURCE_NODES] = {
 		.name	= "rate_nodes",

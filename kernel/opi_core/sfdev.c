@@ -93,9 +93,9 @@ static int opi_sf_init_qs(struct opi_sf *sf)
 	struct opi_dev *od = qs->od;
 	int id, err;
 
-	if (od->n_qps <= od->qs.max_qps)
+	if (od->n_qps <= od->own_qps)
 		return -ENOSPC;
-	id = ida_alloc_range(&od->sf_qps, od->qs.max_qps, od->n_qps - 1,
+	id = ida_alloc_range(&od->sf_qps, od->own_qps, od->n_qps - 1,
 			     GFP_KERNEL);
 	if (id < 0)
 		return id;

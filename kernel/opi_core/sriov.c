@@ -49,6 +49,10 @@ int opi_sriov_configure(struct pci_dev *pdev, int num_vfs)
 
 	if (!(READ_ONCE(od->caps) & OPI_CAP_SRIOV))
 		return -EOPNOTSUPP;
+	if (!READ_ONCE(od->init.sriov)) {
+		dev_warn(&pdev->dev, "the parameter enable_sriov is off\n");
+		return -EOPNOTSUPP;
+	}
 	limit = opi_sriov_limit(od);
 	if (limit < 0)
 		return limit;

@@ -32,7 +32,11 @@ func_field() { on "$1" opitool -j function show </dev/null | jq -r "[.[] | selec
 
 # How many VFs the host may have, and has.
 max_vfs() { dpu opitool function set "id" "$(func_field dpu '.type == "pf"' .func_id)" max-vfs "$1" </dev/null; }
-set_vfs() { host_sh 'echo $2 >"/sys/bus/pci/devices/$1/sriov_numvfs"' "$(pci_of host)" "$1"; }
+# bash says why a write fails.
+set_vfs()
+{
+	host bash -c 'echo $1 >"/sys/bus/pci/devices/$0/sriov_numvfs"' "$(pci_of host)" "$1" </dev/null
+}
 num_vfs() { host_sh 'cat "/sys/bus/pci/devices/$1/sriov_numvfs"' "$(pci_of host)"; }
 
 # vfs N: the host has N of at least N allowed VFs, whatever was before.

@@ -9,12 +9,14 @@
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/func.sh"
 
 CASES="
 	parameters_are_listed_on_both_sides
 	sizes_of_event_queues_change_at_a_reload
 	vectors_are_limited_at_a_reload
 	too_many_vectors_are_not_had
+	virtual_functions_can_be_switched_off
 	failures_leave_snapshots_if_asked_to
 	a_value_that_waits_outlives_a_reset
 	refuses_what_is_no_value
@@ -52,9 +54,11 @@ parameters_are_listed_on_both_sides()
 {
 	local vm
 
+	expect_eq "of a physical function" "$(on host devlink -j dev param show "pci/$(pci_of host)" name enable_sriov </dev/null |
+		jq -c '[.param[][] | [.type, .values[].cmode, .values[].value]]')" '[["generic","driverinit",true]]'
 	for vm in host dpu; do
 		expect_eq "parameters of $vm" "$(on "$vm" devlink -j dev param show </dev/null |
-			jq -c '[.param[][] | [.name, .type, .values[].cmode]] | sort')" \
+			jq -c '[.param[][] | [.name, .type, .values[].cmode] | select(.[0] != "enable_sriov")] | sort')" \
 			'[["event_eq_size","generic","driverinit"],["io_eq_size","generic","driverinit"],["msix_vec_per_pf_max","generic","driverinit"],["msix_vec_per_pf_min","generic","driverinit"],["region_snapshot_enable","generic","runtime"]]'
 		expect_eq "event queue" "$(param "$vm" event_eq_size)" 64
 		expect_eq "vectors" "$(param "$vm" msix_vec_per_pf_max)" "$(vectors "$vm")"
@@ -114,6 +118,29 @@ too_many_vectors_are_not_had()
 	param_set host msix_vec_per_pf_min "$most"
 	reload host
 	expect_eq "vectors" "$(vectors host)" "$most"
+	traffic_returns
+}
+
+virtual_functions_can_be_switched_off()
+{
+	vfs 0
+	[ "$(func_field dpu '.type == "pf"' .max_vfs)" -ge 2 ] || max_vfs 2
+	defer "vfs 0; reload host"
+	keep host enable_sriov
+	param_set host enable_sriov false
+	# Not before the reload.
+	set_vfs 1
+	reload host
+	expect_eq "VFs that stay" "$(num_vfs)" 1
+	set_vfs 0
+	expect_log host 'opi_core [0-9a-f:.]+: the parameter enable_sriov is off'
+	refused 'not supported' set_vfs 1
+	param_set host enable_sriov true
+	refused 'not supported' set_vfs 1
+	reload host
+	set_vfs 2
+	expect_eq "VFs" "$(num_vfs)" 2
+	set_vfs 0
 	traffic_returns
 }
 

@@ -9,10 +9,12 @@
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/func.sh"
 
 CASES="
 	resources_are_listed_on_both_sides
 	occupancy_follows_what_is_used
+	functions_are_counted_on_both_sides
 	queue_pairs_are_limited_at_a_reload
 	a_dead_function_uses_nothing
 	refuses_what_is_no_size
@@ -42,8 +44,8 @@ resources_are_listed_on_both_sides()
 {
 	local vm
 
-	expect_eq "resources of the host" "$(resources host)" '["event_queues","queue_pairs"]'
-	expect_eq "resources of the DPU" "$(resources dpu)" '["event_queues","queue_pairs","rate_nodes"]'
+	expect_eq "resources of the host" "$(resources host)" '["event_queues","queue_pairs","sfs","vfs"]'
+	expect_eq "resources of the DPU" "$(resources dpu)" '["event_queues","queue_pairs","rate_nodes","sfs","vfs"]'
 	for vm in host dpu; do
 		expect_eq "queue pairs" "$(resource "$vm" queue_pairs size)" "$(max_channels "$vm" "$(netdev_of "$vm")")"
 		expect_eq "event queues" "$(resource "$vm" event_queues size)" \
@@ -68,6 +70,29 @@ occupancy_follows_what_is_used()
 	defer "dpu devlink port function rate del pci/$(pci_of dpu)/counted"
 	dpu devlink port function rate add "pci/$(pci_of dpu)/counted" </dev/null
 	expect_eq "nodes in use" "$(resource dpu rate_nodes occ)" 1
+}
+
+functions_are_counted_on_both_sides()
+{
+	local vm
+
+	defer "vfs 0"
+	vfs 0
+	for vm in host dpu; do
+		expect_eq "VFs of $vm" "$(resource "$vm" vfs occ)" 0
+	done
+	vfs 2
+	for vm in host dpu; do
+		await "$vm" 10 "devlink -j resource show pci/$(pci_of "$vm") | jq -e '.resources[][] | select(.name == \"vfs\") | .occ == 2'"
+	done
+	for vm in host dpu; do
+		expect_eq "VFs of the card" "$(resource "$vm" vfs size)" 64
+	done
+	expect_eq "SFs" "$(resource dpu sfs occ)" 0
+	defer "dpu devlink port del \$(fn_port sf 77)"
+	dpu devlink port add "pci/$(pci_of dpu)" flavour pcisf pfnum 0 sfnum 77 controller 1 </dev/null
+	expect_eq "SFs" "$(resource dpu sfs occ)" 1
+	[ "$(resource dpu sfs size)" -gt 1 ]
 }
 
 queue_pairs_are_limited_at_a_reload()

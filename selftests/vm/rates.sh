@@ -9,11 +9,13 @@
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/func.sh"
 
 CASES="
 	each_function_is_a_leaf
 	tx_max_limits_what_a_function_sends
 	tx_max_of_a_node_limits_what_is_below_it
+	functions_share_a_limit_by_weight_share_and_priority
 	rates_are_given_again_after_a_reset
 	nodes_stand_above_each_other_once
 	nodes_are_made_until_there_are_no_more
@@ -97,7 +99,9 @@ unlimited()
 each_function_is_a_leaf()
 {
 	expect_eq "leaves" "$(dpu devlink -j port function rate show </dev/null |
-		jq -c '[.rate | to_entries[] | [(.key | sub(".*/"; "")), .value.type, .value.tx_weight]]')" '[["1","leaf",1]]'
+		jq -c '[.rate[] | [.type, .tx_weight]] | unique')" '[["leaf",1]]'
+	expect_eq "leaves and functions" "$(dpu devlink -j port function rate show </dev/null | jq -c '[.rate | keys[]] | sort')" \
+		"$(dpu devlink -j port show </dev/null | jq -c '[.port | to_entries[] | select(.value.flavour != "physical") | .key] | sort')"
 	refused '.' rate show "$(DEV)/0"
 	expect_eq "leaves of the host" "$(host devlink -j port function rate show </dev/null | jq '.rate | length')" 0
 }
@@ -128,6 +132,63 @@ tx_max_of_a_node_limits_what_is_below_it()
 	rate set "$(leaf)" noparent
 	rate set "$(leaf)" tx_max 0
 	unlimited 500000
+}
+
+# What the PF and VF 0 get of 4 Mbit/s, while both send all they can: two numbers.
+shares()
+{
+	# shellcheck disable=SC2016 # for the guest
+	dpu_sh 'sleep 1
+		now() { for n in $1 $2; do cat /sys/class/net/$n/statistics/rx_bytes; done; }
+		a=$(now $1 $2); sleep 4; b=$(now $1 $2)
+		echo $a $b | awk "{ print int((\$3 - \$1) / 4), int((\$4 - \$2) / 4) }"' "$REP" "$1"
+}
+
+functions_share_a_limit_by_weight_share_and_priority()
+{
+	local vf rep pf_gets vf_gets
+
+	rates_reset
+	defer "vfs 0"
+	vfs 1
+	rep=$(fn_rep vf 0)
+	vf=$(fn_port vf 0)
+	node both tx_max 4mbit
+	host ip link set "$(vf_if 0)" up </dev/null
+	dpu ip link set "$rep" up </dev/null
+	await host 10 "[ \$(cat /sys/class/net/$(vf_if 0)/carrier) = 1 ]"
+	rate set "$(leaf)" parent both
+	defer "rate set $vf noparent; rate set $vf tx_weight 1"
+	rate set "$vf" parent both
+	flood
+	bg flood_vf host sh -c 'while :; do '"$GUEST"'/frames send $0 -n 200 -l 1514 2>/dev/null || sleep 0.02; done' "$(vf_if 0)"
+
+	read -r pf_gets vf_gets <<<"$(shares "$rep")"
+	note "equal: $pf_gets $vf_gets"
+	expect_range "PF's" "$pf_gets" 187500 312500
+	expect_range "VF's" "$vf_gets" 187500 312500
+
+	rate set "$vf" tx_weight 4
+	read -r pf_gets vf_gets <<<"$(shares "$rep")"
+	note "one to four: $pf_gets $vf_gets"
+	expect_range "PF's" "$pf_gets" 75000 125000
+	expect_range "VF's" "$vf_gets" 340000 460000
+
+	# What is its own comes first, whatever the weights.
+	rate set "$(leaf)" tx_share 3mbit
+	read -r pf_gets vf_gets <<<"$(shares "$rep")"
+	note "a share of 3 Mbit/s: $pf_gets $vf_gets"
+	[ "$pf_gets" -gt 330000 ]
+	rate set "$(leaf)" tx_share 0
+
+	rate set "$(leaf)" tx_priority 5
+	read -r pf_gets vf_gets <<<"$(shares "$rep")"
+	note "priority: $pf_gets $vf_gets"
+	[ "$pf_gets" -gt 420000 ]
+	[ "$vf_gets" -lt 80000 ]
+	rate set "$(leaf)" tx_priority 0
+	bg_stop flood_vf
+	bg_stop flood
 }
 
 rates_are_given_again_after_a_reset()
@@ -195,7 +256,7 @@ nodes_go_with_a_reload()
 	node short tx_max 2mbit
 	rate set "$(leaf)" parent short
 	dpu devlink dev reload "$(DEV)" </dev/null
-	expect_eq "rates" "$(dpu devlink -j port function rate show </dev/null | jq -c '[.rate[].type]')" '["leaf"]'
+	expect_eq "rates" "$(dpu devlink -j port function rate show </dev/null | jq -c '[.rate[].type] | unique')" '["leaf"]'
 	expect_eq "parent" "$(rate_field "$(leaf)" parent)" null
 	dpu_net_up
 	await host 20 "ping -q -c 1 -W 1 $DPU_IP"

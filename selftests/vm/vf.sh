@@ -220,7 +220,7 @@ the_dpu_withdraws_a_vf_and_exposes_it()
 	vfs 2
 	vf_net 0 10.77.0.100
 	await_ping_from 20 vf0 "$DPU_IP"
-	expect_log host 'opi_core [0-9a-f:.]+: function is withdrawn'
+	expect_log host 'opi_core [0-9a-f:.]+: function is not in service'
 	port=$(fn_port vf 0)
 	defer "dpu devlink port function set $port state active"
 	dpu devlink port function set "$port" state inactive </dev/null
