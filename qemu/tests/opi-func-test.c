@@ -760,7 +760,15 @@ static void test_sf_refused(void)
     g_assert_cmpint(qp_create_for(b->host, 0, 4, 1, 2048, VF_PORT(0)), ==,
                     OPI_ST_EPERM);
     g_assert_cmpint(qp_create_for(b->dpu, 0, 4, 1, 2048, 1), ==, OPI_ST_EINVAL);
+    /* The PF has its own, wherever they are, and leaves the rest to SFs. */
     g_assert_cmpint(qp_create_for(b->host, 0, 4, 1, 2048, 1), ==, OPI_ST_OK);
+    g_assert_cmpint(qp_limit(b->host), ==, OPI_TEST_QPS + 3);
+    g_assert_cmpint(le16_to_cpu(func_info(b->host, 1).max_qps), ==,
+                    OPI_TEST_QPS);
+    for (i = 1; i < OPI_TEST_QPS; i++) {
+        g_assert_cmpint(qp_create(b->host, i + 3, 4, 1, 2048), ==, OPI_ST_OK);
+    }
+    g_assert_cmpint(qp_create(b->host, 1, 4, 1, 2048), ==, OPI_ST_ENOSPC);
     bed_free(b);
 
     /* A card that has none. */

@@ -204,6 +204,19 @@ void opi_func_update(OpiCard *c)
 
 /* ---- Commands ---------------------------------------------------------- */
 
+/* The queue pairs of a PF are its own and those of its SFs. */
+static unsigned opi_func_max_qps(const OpiFunc *f)
+{
+    switch (f->type) {
+    case OPI_PORT_PF:
+        return f->fn->max_qps - f->fn->card->max_sfs * OPI_SF_QPS;
+    case OPI_PORT_SF:
+        return OPI_SF_QPS;
+    default:
+        return f->fn->max_qps;
+    }
+}
+
 void opi_func_get(const OpiFunc *f, struct opi_func_info *i)
 {
     const OpiCard *c = f->fn->card;
@@ -222,7 +235,7 @@ void opi_func_get(const OpiFunc *f, struct opi_func_info *i)
     i->host_bdf = cpu_to_le16(f->fn->pdev ? pci_get_bdf(f->fn->pdev) : 0);
     i->sf = cpu_to_le32(f->sf);
     memcpy(i->mac, f->port->mac, sizeof(i->mac));
-    i->max_qps = cpu_to_le16(sf ? OPI_SF_QPS : f->fn->max_qps);
+    i->max_qps = cpu_to_le16(opi_func_max_qps(f));
     i->max_eqs = cpu_to_le16(sf ? 0 : f->fn->max_eqs);
     i->vlan = cpu_to_le16(f->vlan);
     i->max_vfs = cpu_to_le16(pf ? c->max_vfs : 0);
@@ -499,11 +512,9 @@ uint16_t opi_func_check_qp(const OpiFn *fn, const OpiPort *p)
     if (!f || !opi_func_owned_by(f, fn)) {
         return OPI_ST_EPERM;
     }
-    if (f->type != OPI_PORT_SF) {
-        return OPI_ST_OK;
-    }
-    if (!f->attached) {
+    if (f->type == OPI_PORT_SF && !f->attached) {
         return OPI_ST_ENODEV;
     }
-    return opi_qp_count(fn, p) < OPI_SF_QPS ? OPI_ST_OK : OPI_ST_ENOSPC;
+    return opi_qp_count(fn, p) < opi_func_max_qps(f) ? OPI_ST_OK
+                                                     : OPI_ST_ENOSPC;
 }
