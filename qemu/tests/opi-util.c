@@ -54,10 +54,16 @@ FakeSoc *fake_connect(const char *path)
     return f;
 }
 
+/* The one that belongs to the bed, whichever side the test works on. */
+static FakeSoc *bed_soc;
+
 void fake_free(FakeSoc *f)
 {
     if (!f) {
         return;
+    }
+    if (f == bed_soc) {
+        bed_soc = NULL;
     }
     close(f->fd);
     close(f->memfd);
@@ -505,8 +511,10 @@ void reg_write(Side *s, uint32_t reg, uint32_t val)
 /* Answer the card's pings, however much a test has to do. */
 static void side_pump(Side *s)
 {
-    if (s->soc) {
-        fake_pump(s->soc, 0, NULL);
+    FakeSoc *f = s->soc ? s->soc : bed_soc;
+
+    if (f) {
+        fake_pump(f, 0, NULL);
     }
 }
 
@@ -518,6 +526,7 @@ static void side_idle(Side *s, int64_t end)
         g_assert(!s->soc->closed);
         fake_pump(s->soc, 1, NULL);
     } else {
+        side_pump(s);
         g_usleep(1000);
     }
 }
@@ -707,6 +716,7 @@ struct opi_cmd_cpl cmd_run(Side *s, struct opi_cmd cmd)
     uint32_t cookie = 0x5a000000 | s->cookie++;
     struct opi_cmd_cpl cpl;
 
+    side_pump(s);
     cmd.cookie = cpu_to_le32(cookie);
     cmd_post(s, &cmd);
     cpl = cmd_wait(s);
@@ -1266,6 +1276,7 @@ void bed_fake_again(Bed *b)
     fake_free(b->soc);
     side_free(b->dpu);
     b->soc = fake_connect(b->link);
+    bed_soc = b->soc;
     fake_up(b->soc);
     b->dpu = side_fake(b->soc);
 }
