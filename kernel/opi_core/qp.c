@@ -19,9 +19,6 @@
 #include "opi_core.h"
 #include "txrx.h"
 
-/* Buffers are posted in batches of this, or a quarter of a small ring. */
-#define OPI_RX_BATCH	32
-
 /*
  * Seconds in which a card sends nothing of what is there.  The stack's watchdog
  * needs at most two of its periods and goes first, but sees only full queues.
@@ -100,9 +97,6 @@ static int opi_poll(struct napi_struct *napi, int budget)
 			u32 start = rq->next;
 
 			done = opi_rx_poll(qp, budget);
-			if (rq->mask + 1 - (rq->tail - rq->next) >=
-			    min(OPI_RX_BATCH, (rq->mask + 1) / 4))
-				opi_rx_fill(qp, GFP_ATOMIC | __GFP_NOWARN);
 			/* A ring of parts of frames is work for one poll. */
 			again |= rq->next - start > rq->mask;
 		}

@@ -21,6 +21,9 @@
 #include "opi_core.h"
 #include "txrx.h"
 
+/* Buffers are posted in batches of this, or a quarter of a small ring. */
+#define OPI_RX_BATCH	32
+
 /* What a poll has found; written to the counters at its end. */
 struct opi_rx_sum {
 	unsigned int	packets;
@@ -102,6 +105,19 @@ void opi_rx_fill(struct opi_qp *qp, gfp_t gfp)
 		opi_rx_count(qp, &qp->stats->rx_kicks);
 	}
 	rq->kicked = rq->tail;
+}
+
+static bool opi_rx_batch(const struct opi_rq *rq)
+{
+	return rq->mask + 1 - (rq->tail - rq->next) >=
+	       min(OPI_RX_BATCH, (rq->mask + 1) / 4);
+}
+
+/* Give the card what a batch has used: room for completions, and buffers. */
+static void opi_rx_refill(struct opi_qp *qp)
+{
+	WRITE_ONCE(qp->shadow->cq_head, cpu_to_le32(qp->rq.next));
+	opi_rx_fill(qp, GFP_ATOMIC | __GFP_NOWARN);
 }
 
 /* Copy a short frame; its buffer can be posted again. */
@@ -370,7 +386,7 @@ static void opi_rx_account(struct opi_qp *qp, const struct opi_rx_sum *sum)
 }
 
 /**
- * opi_rx_poll - take frames out of the completion ring
+ * opi_rx_poll - take frames out of the completion ring, and post buffers
  * @qp:		the queue pair
  * @budget:	how many at most
  *
@@ -416,12 +432,20 @@ int opi_rx_poll(struct opi_qp *qp, int budget)
 		} else {
 			frames += opi_rx_part(qp, prog, i, len, &cqe, &sum);
 		}
+		/*
+		 * Now and not at the end of the poll, in which a card that is
+		 * faster than us would use up a small ring.
+		 */
+		if (opi_rx_batch(rq) && likely(!rq->starved))
+			opi_rx_refill(qp);
 	}
 
 	if (rq->next != start) {
 		WRITE_ONCE(qp->shadow->cq_head, cpu_to_le32(rq->next));
 		opi_rx_account(qp, &sum);
 	}
+	if (opi_rx_batch(rq))
+		opi_rx_refill(qp);
 	if (unlikely(sum.xdp))
 		opi_xdp_flush(qp, sum.xdp);
 	return frames;
