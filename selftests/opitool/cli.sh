@@ -22,6 +22,7 @@ CASES="
 	exit_codes_are_documented
 	completion_of_verbs
 	completion_of_names
+	completion_of_functions
 	completion_does_not_run_what_stands_in_a_name
 	install_and_its_files
 	builds_without_warnings
@@ -30,7 +31,7 @@ CASES="
 
 build_tool "$bin"
 opitool() { inroot "$bin/opitool" "$@"; }
-verbs="dpu port monitor help version"
+verbs="dpu port function monitor help version"
 
 usage_errors_end_with_2()
 {
@@ -58,6 +59,8 @@ usage_errors_end_with_2()
 		port show pci/0000:01:00.0/-1
 		port show pci/0000:01:00.0/
 		port show a b
+		function nonsense
+		function show a b
 		monitor nonsense
 		monitor all all
 		help nonsense
@@ -72,6 +75,8 @@ usage_errors_say_what_would_be_right()
 {
 	opitool dpu show a b 2>"$CASE_DIR/err" || :
 	grep -q '^usage: opitool .*dpu show' "$CASE_DIR/err"
+	opitool function set id 1 2>"$CASE_DIR/err" || :
+	grep -q '^usage: opitool .*function set FUNCTION SETTING' "$CASE_DIR/err"
 	opitool nonsense 2>"$CASE_DIR/err" || :
 	grep -q 'opitool help' "$CASE_DIR/err"
 }
@@ -94,7 +99,7 @@ help_for_each_verb()
 {
 	local v
 
-	for v in $verbs "dpu show" "port show"; do
+	for v in $verbs "dpu show" "port show" function\ {show,add,set,expose,withdraw,del}; do
 		# shellcheck disable=SC2086 # words
 		opitool help $v >"$CASE_DIR/out"
 		grep -q "^usage: opitool .*$v" "$CASE_DIR/out"
@@ -117,6 +122,8 @@ version_is_one()
 show_may_be_left_out()
 {
 	diff <(opitool help dpu) <(opitool help dpu show)
+	# Of a word with several verbs help tells of each.
+	expect_eq verbs "$(opitool help function | grep -c '^usage: ')" 6
 	[ "$(opitool -j dpu 2>/dev/null)" = "$(opitool -j dpu show 2>/dev/null)" ]
 }
 
@@ -124,7 +131,7 @@ without_a_card_json_is_valid()
 {
 	local verb opt
 
-	for verb in dpu port; do
+	for verb in dpu port function; do
 		for opt in -j -p -jp; do
 			opitool "$opt" "$verb" show >"$CASE_DIR/out" 2>/dev/null || :
 			jq -e 'type == "array"' "$CASE_DIR/out" >/dev/null
@@ -144,7 +151,7 @@ manual_page_names_every_verb_and_key()
 	local page key
 
 	page=$(inroot mandoc -Tascii "$tool/opitool.1" | sed 's/.\x08//g')
-	for key in $verbs $(grep -ho 'out_[a-z]*(&\{0,1\}[a-z>-]*out, "[a-z_]*"' "$tool/show.c" |
+	for key in $verbs expose withdraw max-vfs max-qps $(grep -ho 'out_[a-z]*(&\{0,1\}[a-z>-]*out, "[a-z_]*"' "$tool/show.c" |
 			sed 's/.*"\(.*\)"/\1/' | sort -u); do
 		[[ $page =~ [^a-z_]${key}[^a-z_] ]] || fail "the manual page does not tell of $key"
 	done
@@ -171,6 +178,7 @@ complete_line()
 		case $* in
 		"dpu show") cat "$CASE_DIR/dpus" ;;
 		"port show") cat "$CASE_DIR/ports" ;;
+		"function show") cat "$CASE_DIR/functions" ;;
 		esac
 	}
 	COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=${2- $'\t\n"\'@><=;|&(:'}
@@ -182,15 +190,20 @@ paper_names()
 {
 	printf '%s\n' 'pci/0000:01:00.0: driver opi_core via opi serial 00000000000000aa role host-pf' \
 		'    dev-state ready generation 3' >"$CASE_DIR/dpus"
+	printf '%s\n' 'pci/0000:01:00.0 id 1: type pf class net controller 1 pf 0 host-address 01:00.0 opstate attached' \
+		'    trust true vlan 0 max-qps 8 port-index 4 seq 9' \
+		'pci/0000:01:00.0 id 22: type vf pf 0 vf 3 host-address 01:02.3' >"$CASE_DIR/functions"
 	printf '%s\n' 'pci/0000:01:00.0/0: flavour physical' 'pci/0000:01:00.0/1: flavour pcipf' >"$CASE_DIR/ports"
 }
 
 completion_of_verbs()
 {
-	expect_eq all "$(complete_line 'opitool ')" "dpu port monitor help version -j -p -V -h"
+	expect_eq all "$(complete_line 'opitool ')" "dpu port function monitor help version -j -p -V -h"
 	expect_eq d "$(complete_line 'opitool d')" dpu
 	expect_eq option "$(complete_line 'opitool -j m')" monitor
 	expect_eq show "$(complete_line 'opitool port ')" show
+	expect_eq function "$(complete_line 'opitool function ')" "show add set expose withdraw del"
+	expect_eq help "$(complete_line 'opitool help function w')" withdraw
 	expect_eq monitor "$(complete_line 'opitool -jp monitor p')" port
 	expect_eq help "$(complete_line 'opitool help v')" version
 	expect_eq nothing "$(complete_line 'opitool version ')" ""
@@ -205,11 +218,40 @@ completion_of_names()
 	paper_names
 	expect_eq dpu "$(complete_line 'opitool dpu show ' '')" "pci/0000:01:00.0 00000000000000aa"
 	expect_eq serial "$(complete_line 'opitool dpu show 0')" 00000000000000aa
-	expect_eq port "$(complete_line 'opitool -j port show p' '')" "pci/0000:01:00.0/0 pci/0000:01:00.0/1"
+	expect_eq port "$(complete_line 'opitool -j port show pc' '')" "pci/0000:01:00.0/0 pci/0000:01:00.0/1"
 	# With a colon behind which bash begins a new word only the rest is wanted.
 	expect_eq colon "$(complete_line 'opitool dpu show pci/0000:0')" "01:00.0"
 	expect_eq plain "$(complete_line 'opitool dpu show pci/0000:0' ' ')" "pci/0000:01:00.0"
 	expect_eq last "$(complete_line 'opitool dpu show pci/0000:01:00.0 ')" ""
+}
+
+completion_of_functions()
+{
+	paper_names
+	expect_eq first "$(complete_line 'opitool function show ' '')" \
+		"id port type controller pf vf sf host pci/0000:01:00.0 00000000000000aa"
+	expect_eq ids "$(complete_line 'opitool function expose id ')" "1 22"
+	expect_eq VFs "$(complete_line 'opitool -j function del vf ')" 3
+	expect_eq hosts "$(complete_line 'opitool function show host 01:0' '')" "01:00.0 01:02.3"
+	expect_eq colon "$(complete_line 'opitool function show host 01:02')" 02.3
+	expect_eq ports "$(complete_line 'opitool function show port ')" 4
+	expect_eq next "$(complete_line 'opitool function withdraw id 1 ')" "port type controller pf vf sf host"
+	expect_eq set "$(complete_line 'opitool function set id 1 m')" "max-qps migratable max-io-eqs max-vfs"
+	expect_eq twice "$(complete_line 'opitool function set id 1 max_qps 3 max-q')" ""
+	expect_eq types "$(complete_line 'opitool function show type ')" "pf vf sf"
+	expect_eq types "$(complete_line 'opitool port show type u')" uplink
+	expect_eq switch "$(complete_line 'opitool function set id 1 trust ')" "on off"
+	expect_eq number "$(complete_line 'opitool function set id 1 vlan ')" ""
+	expect_eq add "$(complete_line 'opitool function add ' '')" \
+		"sf pf controller trust vlan max-qps hw-addr migratable max-io-eqs pci/0000:01:00.0 00000000000000aa"
+	# A number for a new one can not be among those that there are.
+	expect_eq new "$(complete_line 'opitool function add sf ')" ""
+	expect_eq port "$(complete_line 'opitool port show vf ')" 3
+	# Every key that is offered is one that opitool takes.
+	local w
+	for w in $(complete_line 'opitool function set sf 1 ' | tr ' ' '\n'); do
+		opitool function set "$w" 2>&1 | grep -q "\"$w\" needs a value" || fail "$w is no key"
+	done
 }
 
 completion_does_not_run_what_stands_in_a_name()
@@ -218,6 +260,9 @@ completion_does_not_run_what_stands_in_a_name()
 	# shellcheck disable=SC2016 # shall not be expanded, that is the test
 	printf 'x/$(touch${IFS}%s/ran)`touch${IFS}%s/ran`: driver x\n' "$CASE_DIR" "$CASE_DIR" >"$CASE_DIR/dpus"
 	complete_line 'opitool dpu show x' >/dev/null
+	# shellcheck disable=SC2016
+	printf 'pci/x id $(touch${IFS}%s/ran): type w[$(touch${IFS}%s/ran)]\n' "$CASE_DIR" "$CASE_DIR" >"$CASE_DIR/functions"
+	complete_line 'opitool function show id ' >/dev/null
 	[ ! -e "$CASE_DIR/ran" ]
 }
 
@@ -245,7 +290,7 @@ no_privileges_are_needed()
 	local v rc
 
 	chmod 755 "$bin"
-	for v in "version" "-j dpu show" "-j port show"; do
+	for v in "version" "-j dpu show" "-j port show" "-j function show"; do
 		rc=0
 		# shellcheck disable=SC2086 # words
 		inroot setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \

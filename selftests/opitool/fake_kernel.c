@@ -8,15 +8,23 @@
  *	opi, devlink			these families are there
  *	nogenl				not even generic netlink is
  *	dpu BUS/DEV FIELD...		answers of family opi
+ *	function BUS/DEV FIELD...	likewise
  *	dev BUS/DEV FIELD...		devices of devlink
  *	port BUS/DEV/INDEX FIELD...	their ports
  *	link IFINDEX NAME FIELD...	netdevs
- *	bad dpu|port HEX		a message whose attributes are these bytes
+ *	new BUS/DEV/INDEX FIELD...	the port that devlink answers with when it
+ *					makes one
+ *	bad dpu|function|port|new HEX	a message whose attributes are these bytes
  *	interrupted N			so many dumps are inconsistent
  *	refuse CMD ERRNO WORDS		family opi says no
+ *	refuse-devlink CMD ERRNO WORDS	devlink does
  *
- * Events, in order, with "> " before them: add, change, del (as dpu), pnew,
- * pdel (as port), link, dellink, bad, lost, family opi|devlink +|-, and "look":
+ * Requests that change something are written to the file that the environment
+ * variable OPITOOL_REQUESTS names, a line each: "opi set" or "devlink new|set|del"
+ * and FIELDs in the order of the tables.  They change nothing here.
+ *
+ * Events, in order, with "> " before them: add, change, del (as dpu), fadd,
+ * fchange, fdel (as function), pnew, pdel (as port), link, dellink, bad, lost, family opi|devlink +|-, and "look":
  * opitool has read all until here; "+ LINE" and "- LINE" add and take away what
  * is there.  When nothing is left opitool gets a SIGTERM.
  */
@@ -55,7 +63,7 @@ struct watch {
 	int fd[2];
 };
 
-enum type { U8, U16, U32, U64, STR, MAC };
+enum type { U8, U16, U32, U64, STR, MAC, BITS };
 
 struct field {
 	const char *key;
@@ -88,6 +96,27 @@ static const struct field dpu_fields[] = {
 	{ "bootsel",	OPI_A_BOOT_BOOT_SELECT,	U32, OPI_A_DPU_BOOT },
 };
 
+static const struct field function_fields[] = {
+	{ "serial",	OPI_A_FUNCTION_SERIAL,	U64, 0 },
+	{ "id",		OPI_A_FUNCTION_FUNC_ID,	U32, 0 },
+	{ "type",	OPI_A_FUNCTION_TYPE,	U32, 0 },
+	{ "class",	OPI_A_FUNCTION_CLASS,	U32, 0 },
+	{ "controller",	OPI_A_FUNCTION_CONTROLLER, U32, 0 },
+	{ "pf",		OPI_A_FUNCTION_PF,	U32, 0 },
+	{ "vf",		OPI_A_FUNCTION_VF,	U32, 0 },
+	{ "sf",		OPI_A_FUNCTION_SF,	U32, 0 },
+	{ "port",	OPI_A_FUNCTION_PORT_INDEX, U32, 0 },
+	{ "host",	OPI_A_FUNCTION_HOST_ADDRESS, U32, 0 },
+	{ "opstate",	OPI_A_FUNCTION_OPSTATE,	U32, 0 },
+	{ "trust",	OPI_A_FUNCTION_TRUST,	U32, 0 },
+	{ "vlan",	OPI_A_FUNCTION_VLAN,	U32, 0 },
+	{ "maxqps",	OPI_A_FUNCTION_MAX_QPS,	U32, 0 },
+	{ "maxvfs",	OPI_A_FUNCTION_MAX_VFS,	U32, 0 },
+	{ "numvfs",	OPI_A_FUNCTION_NUM_VFS,	U32, 0 },
+	{ "seq",	OPI_A_FUNCTION_SEQ,	U64, 0 },
+	{ "changed",	OPI_A_FUNCTION_CHANGED,	U32, 0 },
+};
+
 static const struct field dev_fields[] = {
 	{ "driver",	DEVLINK_ATTR_INFO_DRIVER_NAME, STR, 0 },
 	{ "serial",	DEVLINK_ATTR_INFO_SERIAL_NUMBER, STR, 0 },
@@ -110,6 +139,10 @@ static const struct field port_fields[] = {
 	{ "fnstate",	DEVLINK_PORT_FN_ATTR_STATE, U8,
 			DEVLINK_ATTR_PORT_FUNCTION },
 	{ "fnop",	DEVLINK_PORT_FN_ATTR_OPSTATE, U8,
+			DEVLINK_ATTR_PORT_FUNCTION },
+	{ "caps",	DEVLINK_PORT_FN_ATTR_CAPS, BITS,
+			DEVLINK_ATTR_PORT_FUNCTION },
+	{ "ioeqs",	DEVLINK_PORT_FN_ATTR_MAX_IO_EQS, U32,
 			DEVLINK_ATTR_PORT_FUNCTION },
 };
 
@@ -202,6 +235,7 @@ static size_t get_bytes(const char *hex, unsigned char *buf, size_t size)
 static void put_field(struct nl_msg *msg, const struct field *f,
 		      const char *value)
 {
+	struct nla_bitfield32 bits;
 	unsigned char bytes[64];
 	uint64_t n = strtoull(value, NULL,
 			      !strcmp(f->key, "serial") ? 16 : 0);
@@ -221,6 +255,12 @@ static void put_field(struct nl_msg *msg, const struct field *f,
 		break;
 	case STR:
 		nla_put_string(msg, f->attr, value);
+		break;
+	case BITS:
+		bits.value = n;
+		bits.selector = strchr(value, '/') ?
+			strtoul(strchr(value, '/') + 1, NULL, 0) : 0;
+		nla_put(msg, f->attr, sizeof(bits), &bits);
 		break;
 	case MAC:
 		nla_put(msg, f->attr, get_bytes(value, bytes, sizeof(bytes)),
@@ -297,6 +337,16 @@ static struct nl_msg *dpu_msg(const char *line, int cmd)
 	return msg;
 }
 
+static struct nl_msg *function_msg(const char *line, int cmd)
+{
+	struct nl_msg *msg = genl(ID_OPI, cmd);
+
+	put_handle(msg, line, OPI_A_FUNCTION_BUS_NAME, OPI_A_FUNCTION_DEV_NAME,
+		   0);
+	put_fields(msg, line, function_fields, ARRAY_SIZE(function_fields));
+	return msg;
+}
+
 static struct nl_msg *port_msg(const char *line, int cmd)
 {
 	struct nl_msg *msg = genl(ID_DEVLINK, cmd);
@@ -324,22 +374,30 @@ static struct nl_msg *link_msg(const char *line, int type)
 
 static struct nl_msg *bad_msg(const char *line, int cmd)
 {
+	static const struct {
+		const char *word;
+		int family, event;
+	} kinds[] = {
+		{ "dpu",	ID_OPI,		OPI_NL_CMD_DPU_CHANGE_NTF },
+		{ "function",	ID_OPI,		OPI_NL_CMD_FUNCTION_CHANGE_NTF },
+		{ "port",	ID_DEVLINK,	DEVLINK_CMD_PORT_NEW },
+		{ "new",	ID_DEVLINK,	DEVLINK_CMD_PORT_NEW },
+	};
 	unsigned char bytes[512];
 	struct nl_msg *msg;
 	const char *hex;
-	size_t n;
+	size_t i, n;
 
-	hex = is_word(line, "dpu");
-	msg = genl(hex ? ID_OPI : ID_DEVLINK,
-		   cmd >= 0 ? cmd : hex ? OPI_NL_CMD_DPU_CHANGE_NTF :
-		   DEVLINK_CMD_PORT_NEW);
-	if (!hex)
-		hex = is_word(line, "port");
-	if (!hex)
-		broken(line);
-	n = get_bytes(hex, bytes, sizeof(bytes));
-	nlmsg_append(msg, bytes, n, 0);
-	return msg;
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		hex = is_word(line, kinds[i].word);
+		if (!hex)
+			continue;
+		msg = genl(kinds[i].family, cmd >= 0 ? cmd : kinds[i].event);
+		n = get_bytes(hex, bytes, sizeof(bytes));
+		nlmsg_append(msg, bytes, n, 0);
+		return msg;
+	}
+	broken(line);
 }
 
 static int deliver(struct nl_msg *msg, msg_fn fn, void *arg)
@@ -400,12 +458,12 @@ static bool same_handle(const char *line, struct nlattr *bus,
 	return is_word(line, want);
 }
 
-static int refused(struct conn *conn, int cmd)
+static int refused(struct conn *conn, const char *word, int cmd)
 {
 	int i, want, err, n;
 
 	for (i = 0; i < n_there; i++) {
-		const char *line = is_word(there[i], "refuse");
+		const char *line = is_word(there[i], word);
 
 		if (!line || sscanf(line, "%d %d %n", &want, &err, &n) != 2 ||
 		    want != cmd)
@@ -451,13 +509,141 @@ static int devlink_one(struct conn *conn, int cmd, const char *line,
 	return deliver(msg, fn, arg);
 }
 
+/* All answers of a kind that are there, and the bad ones among them. */
+static int answer_all(const char *word,
+		      struct nl_msg *(*make)(const char *line, int cmd),
+		      int cmd, msg_fn fn, void *arg)
+{
+	const char *line;
+	int i, err = 0;
+
+	for (i = 0; i < n_there && !err; i++) {
+		line = is_word(there[i], word);
+		if (line)
+			err = deliver(make(line, cmd), fn, arg);
+		line = is_word(there[i], "bad");
+		if (line && is_word(line, word))
+			err = deliver(bad_msg(line, cmd), fn, arg);
+	}
+	return err;
+}
+
+static int answer_devlink(struct conn *conn, int cmd, struct nlattr **tb,
+			  bool dump, msg_fn fn, void *arg)
+{
+	bool found = false;
+	int i, err = 0;
+
+	for (i = 0; i < n_there && !err; i++) {
+		const char *line = is_word(there[i], "dev");
+
+		if (!line || !same_handle(line, dump ? NULL :
+					  tb[DEVLINK_ATTR_BUS_NAME],
+					  tb[DEVLINK_ATTR_DEV_NAME]))
+			continue;
+		err = devlink_one(conn, cmd, line, fn, arg);
+		found = true;
+	}
+	return err || dump || found ? err : -ENODEV;
+}
+
+/* What a request asks for, in the words of a scenario. */
+static void print_fields(FILE *f, struct nlattr **tb, int nest,
+			 const struct field *fields, size_t n)
+{
+	const unsigned char *p;
+	int i, len;
+
+	for (; n--; fields++) {
+		struct nlattr *attr = tb[fields->attr];
+		uint64_t value = 0;
+
+		if (fields->nest != nest || !attr)
+			continue;
+		p = nla_data(attr);
+		len = nla_len(attr);
+		fprintf(f, " %s=", fields->key);
+		switch (fields->type) {
+		case MAC:
+			for (i = 0; i < len; i++)
+				fprintf(f, "%s%02x", i ? ":" : "", p[i]);
+			break;
+		case STR:
+			fprintf(f, "%s", nla_get_string(attr));
+			break;
+		case BITS:
+			fprintf(f, "%#x/%#x",
+				((struct nla_bitfield32 *)p)->value,
+				((struct nla_bitfield32 *)p)->selector);
+			break;
+		default:
+			if (len > 8)
+				broken("a number in a request");
+			memcpy(&value, p, len);
+			fprintf(f, "%llu", (unsigned long long)value);
+		}
+	}
+}
+
+static void write_request(const char *what, struct nlattr **tb, int bus,
+			  int dev, int index, const struct field *fields,
+			  size_t n)
+{
+	struct nlattr *nested[64];
+	const char *name = getenv("OPITOOL_REQUESTS");
+	FILE *f = name ? fopen(name, "a") : NULL;
+	size_t i;
+
+	if (!f)
+		broken("a request, without a place to write it to");
+	fprintf(f, "%s %s/%s", what, nla_get_string(tb[bus]),
+		nla_get_string(tb[dev]));
+	if (index && tb[index])
+		fprintf(f, "/%u", nla_get_u32(tb[index]));
+	print_fields(f, tb, 0, fields, n);
+	for (i = 0; i < n; i++) {
+		if (!fields[i].nest || !tb[fields[i].nest])
+			continue;
+		if (nla_parse_nested(nested, ARRAY_SIZE(nested) - 1,
+				     tb[fields[i].nest], NULL))
+			broken("a nest in a request");
+		print_fields(f, nested, fields[i].nest, fields, n);
+		break;
+	}
+	fprintf(f, "\n");
+	fclose(f);
+}
+
+/* A request that changes something, in either family. */
+static int take_change(struct conn *conn, int family, int cmd,
+		       struct nlattr **tb, msg_fn fn, void *arg)
+{
+	const char *what = cmd == DEVLINK_CMD_PORT_NEW ? "devlink new" :
+			   cmd == DEVLINK_CMD_PORT_SET ? "devlink set" :
+			   "devlink del";
+	int err;
+
+	if (family == ID_OPI) {
+		write_request("opi set", tb, OPI_A_FUNCTION_BUS_NAME,
+			      OPI_A_FUNCTION_DEV_NAME, 0, function_fields,
+			      ARRAY_SIZE(function_fields));
+		return refused(conn, "refuse", cmd);
+	}
+	write_request(what, tb, DEVLINK_ATTR_BUS_NAME, DEVLINK_ATTR_DEV_NAME,
+		      DEVLINK_ATTR_PORT_INDEX, port_fields,
+		      ARRAY_SIZE(port_fields));
+	err = refused(conn, "refuse-devlink", cmd);
+	return err || cmd != DEVLINK_CMD_PORT_NEW ? err :
+	       answer_all("new", port_msg, cmd, fn, arg);
+}
+
 int conn_request(struct conn *conn, struct nl_msg *request, msg_fn fn,
 		 void *arg)
 {
 	struct nlmsghdr *nlh = nlmsg_hdr(request);
 	struct nlattr *tb[DEVLINK_ATTR_MAX + 1];
-	bool found = false, dump;
 	int i, cmd, err = 0;
+	bool dump;
 
 	load();
 	conn->why[0] = '\0';
@@ -478,48 +664,39 @@ int conn_request(struct conn *conn, struct nl_msg *request, msg_fn fn,
 	cmd = genlmsg_hdr(nlh)->cmd;
 	if (genlmsg_parse(nlh, 0, tb, DEVLINK_ATTR_MAX, NULL))
 		broken("a request");
-	if (nlh->nlmsg_type == ID_OPI)
-		err = refused(conn, cmd);
-
-	for (i = 0; i < n_there && !err; i++) {
-		const char *line;
-
-		if (nlh->nlmsg_type == ID_OPI) {
-			line = is_word(there[i], "dpu");
-			if (line)
-				err = deliver(dpu_msg(line, cmd), fn, arg);
-			line = is_word(there[i], "bad");
-			if (line && is_word(line, "dpu"))
-				err = deliver(bad_msg(line, cmd), fn, arg);
-			found = true;
-			continue;
+	if (nlh->nlmsg_type == ID_OPI) {
+		switch (cmd) {
+		case OPI_NL_CMD_FUNCTION_SET:
+			err = take_change(conn, ID_OPI, cmd, tb, fn, arg);
+			break;
+		case OPI_NL_CMD_FUNCTION_GET:
+			err = refused(conn, "refuse", cmd);
+			if (!err)
+				err = answer_all("function", function_msg, cmd,
+						 fn, arg);
+			break;
+		default:
+			err = refused(conn, "refuse", cmd);
+			if (!err)
+				err = answer_all("dpu", dpu_msg, cmd, fn, arg);
 		}
-		if (cmd == DEVLINK_CMD_PORT_GET) {
-			line = is_word(there[i], "port");
-			if (line)
-				err = deliver(port_msg(line,
-						       DEVLINK_CMD_PORT_NEW),
-					      fn, arg);
-			line = is_word(there[i], "bad");
-			if (line && is_word(line, "port"))
-				err = deliver(bad_msg(line, cmd), fn, arg);
-			found = true;
-			continue;
-		}
-		line = is_word(there[i], "dev");
-		if (line && same_handle(line, dump ? NULL :
-					tb[DEVLINK_ATTR_BUS_NAME],
-					tb[DEVLINK_ATTR_DEV_NAME])) {
-			err = devlink_one(conn, cmd, line, fn, arg);
-			found = true;
+	} else {
+		switch (cmd) {
+		case DEVLINK_CMD_PORT_NEW:
+		case DEVLINK_CMD_PORT_SET:
+		case DEVLINK_CMD_PORT_DEL:
+			err = take_change(conn, ID_DEVLINK, cmd, tb, fn, arg);
+			break;
+		case DEVLINK_CMD_PORT_GET:
+			err = answer_all("port", port_msg,
+					 DEVLINK_CMD_PORT_NEW, fn, arg);
+			break;
+		default:
+			err = answer_devlink(conn, cmd, tb, dump, fn, arg);
 		}
 	}
 	nlmsg_free(request);
-	if (err)
-		return err;
-	if (dump)
-		return interrupted() ? -EAGAIN : 0;
-	return found ? 0 : -ENODEV;
+	return !err && dump && interrupted() ? -EAGAIN : err;
 }
 
 /* ---- events ------------------------------------------------------------ */
@@ -582,6 +759,12 @@ static struct nl_msg *event_msg(const char *line)
 		return dpu_msg(rest, OPI_NL_CMD_DPU_CHANGE_NTF);
 	if ((rest = is_word(line, "del")))
 		return dpu_msg(rest, OPI_NL_CMD_DPU_DEL_NTF);
+	if ((rest = is_word(line, "fadd")))
+		return function_msg(rest, OPI_NL_CMD_FUNCTION_ADD_NTF);
+	if ((rest = is_word(line, "fchange")))
+		return function_msg(rest, OPI_NL_CMD_FUNCTION_CHANGE_NTF);
+	if ((rest = is_word(line, "fdel")))
+		return function_msg(rest, OPI_NL_CMD_FUNCTION_DEL_NTF);
 	if ((rest = is_word(line, "pnew")))
 		return port_msg(rest, DEVLINK_CMD_PORT_NEW);
 	if ((rest = is_word(line, "pdel")))

@@ -40,12 +40,13 @@ build_fake()
 # fake SCENARIO ARG...: opitool in a world that consists of SCENARIO.  The
 # exit status passes; a report of the sanitizers is one of its own.  It runs
 # outside the build root, by the loader of that: it needs nothing else of it, and
-# setting up a root for each call took most of the time.
+# setting up a root for each call took most of the time.  Requests that change
+# something are added to $CASE_DIR/requests.
 fake()
 {
 	printf '%s\n' "$1" >"$CASE_DIR/scenario"
 	shift
-	env OPITOOL_SCENARIO="$CASE_DIR/scenario" \
+	env OPITOOL_SCENARIO="$CASE_DIR/scenario" OPITOOL_REQUESTS="$CASE_DIR/requests" \
 		ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99:print_stacktrace=1 \
 		"${loader[@]}" "$bin/opitool-fake" "$@"
 }

@@ -27,6 +27,7 @@
 /* What a parser leaves: enough to see that it ended, and how. */
 struct any {
 	struct dpu dpu;
+	struct function function;
 	struct devdev devdev;
 	struct port port;
 	struct link link;
@@ -34,13 +35,15 @@ struct any {
 	int change;
 };
 
-enum kind { DPU, DEVDEV, PORT, LINK, FAMILY, KINDS };
+enum kind { DPU, FUNCTION, DEVDEV, PORT, LINK, FAMILY, KINDS };
 
 static int parse(enum kind kind, struct nlmsghdr *nlh, struct any *any)
 {
 	switch (kind) {
 	case DPU:
 		return parse_dpu(nlh, &any->dpu);
+	case FUNCTION:
+		return parse_function(nlh, &any->function);
 	case DEVDEV:
 		return parse_devdev(nlh, &any->devdev);
 	case PORT:
@@ -65,6 +68,10 @@ static struct nl_msg *genl(int cmd)
 /* A good message of each kind, with everything in it. */
 static struct nl_msg *good(enum kind kind)
 {
+	static const struct nla_bitfield32 caps = {
+		.value = DEVLINK_PORT_FN_CAP_MIGRATABLE,
+		.selector = DEVLINK_PORT_FN_CAP_MIGRATABLE,
+	};
 	static const unsigned char mac[] = { 2, 0, 0, 1, 2, 3 };
 	struct ifinfomsg ifi = { .ifi_index = 7, .ifi_flags = IFF_UP };
 	struct nlattr *nest;
@@ -93,6 +100,17 @@ static struct nl_msg *good(enum kind kind)
 		for (i = 1; i <= OPI_A_BOOT_MAX; i++)
 			nla_put_u32(msg, i, i);
 		nla_nest_end(msg, nest);
+		return msg;
+	case FUNCTION:
+		msg = genl(OPI_NL_CMD_FUNCTION_CHANGE_NTF);
+		nla_put_string(msg, OPI_A_FUNCTION_BUS_NAME, "pci");
+		nla_put_string(msg, OPI_A_FUNCTION_DEV_NAME, "0000:03:00.0");
+		nla_put_u64(msg, OPI_A_FUNCTION_SERIAL, 0x0123456789abcdefULL);
+		for (i = OPI_A_FUNCTION_FUNC_ID; i < OPI_A_FUNCTION_SEQ; i++)
+			nla_put_u32(msg, i, 100 + i);
+		nla_put_u64(msg, OPI_A_FUNCTION_SEQ, 1ULL << 40);
+		nla_put_u32(msg, OPI_A_FUNCTION_CHANGED,
+			    OPI_FUNCTION_CHANGE_ATTACHED);
 		return msg;
 	case DEVDEV:
 		msg = genl(DEVLINK_CMD_INFO_GET);
@@ -123,6 +141,8 @@ static struct nl_msg *good(enum kind kind)
 			mac);
 		nla_put_u8(msg, DEVLINK_PORT_FN_ATTR_STATE, 1);
 		nla_put_u8(msg, DEVLINK_PORT_FN_ATTR_OPSTATE, 1);
+		nla_put(msg, DEVLINK_PORT_FN_ATTR_CAPS, sizeof(caps), &caps);
+		nla_put_u32(msg, DEVLINK_PORT_FN_ATTR_MAX_IO_EQS, 6);
 		nla_nest_end(msg, nest);
 		return msg;
 	case LINK:
@@ -191,6 +211,34 @@ TEST(good_dpu)
 	EXPECT_TRUE(BOOT_HAS(&any.dpu, BOOT_SELECT));
 }
 
+TEST(good_function)
+{
+	struct any any;
+
+	ASSERT_EQ(parse_msg(FUNCTION, good(FUNCTION), &any), 0);
+	EXPECT_EQ(any.function.cmd, OPI_NL_CMD_FUNCTION_CHANGE_NTF);
+	EXPECT_STREQ(any.function.handle.dev, "0000:03:00.0");
+	EXPECT_EQ(any.function.serial, 0x0123456789abcdefULL);
+	EXPECT_EQ(any.function.id, 100 + OPI_A_FUNCTION_FUNC_ID);
+	EXPECT_EQ(any.function.type, 100 + OPI_A_FUNCTION_TYPE);
+	EXPECT_EQ(any.function.class, 100 + OPI_A_FUNCTION_CLASS);
+	EXPECT_EQ(any.function.controller, 100 + OPI_A_FUNCTION_CONTROLLER);
+	EXPECT_EQ(any.function.pf, 100 + OPI_A_FUNCTION_PF);
+	EXPECT_EQ(any.function.vf, 100 + OPI_A_FUNCTION_VF);
+	EXPECT_EQ(any.function.sf, 100 + OPI_A_FUNCTION_SF);
+	EXPECT_EQ(any.function.port, 100 + OPI_A_FUNCTION_PORT_INDEX);
+	EXPECT_EQ(any.function.host, 100 + OPI_A_FUNCTION_HOST_ADDRESS);
+	EXPECT_EQ(any.function.opstate, 100 + OPI_A_FUNCTION_OPSTATE);
+	EXPECT_EQ(any.function.trust, 100 + OPI_A_FUNCTION_TRUST);
+	EXPECT_EQ(any.function.vlan, 100 + OPI_A_FUNCTION_VLAN);
+	EXPECT_EQ(any.function.max_qps, 100 + OPI_A_FUNCTION_MAX_QPS);
+	EXPECT_EQ(any.function.max_vfs, 100 + OPI_A_FUNCTION_MAX_VFS);
+	EXPECT_EQ(any.function.num_vfs, 100 + OPI_A_FUNCTION_NUM_VFS);
+	EXPECT_EQ(any.function.seq, 1ULL << 40);
+	EXPECT_EQ(any.function.changed, OPI_FUNCTION_CHANGE_ATTACHED);
+	EXPECT_TRUE(FN_HAS(&any.function, HOST_ADDRESS));
+}
+
 TEST(good_devlink_device)
 {
 	struct any any;
@@ -214,6 +262,8 @@ TEST(good_port)
 	EXPECT_STREQ(any.port.netdev, "eth7");
 	EXPECT_EQ(any.port.fn_addr_len, 6);
 	EXPECT_EQ(any.port.fn_state, 1);
+	EXPECT_TRUE(any.port.fn_migratable);
+	EXPECT_EQ(any.port.fn_max_io_eqs, 6);
 }
 
 TEST(good_link)
@@ -250,6 +300,38 @@ TEST(dpu_without_a_name_is_refused)
 	EXPECT_EQ(parse_msg(DPU, msg, &any), -EBADMSG);
 }
 
+TEST(function_without_a_name_or_an_id_is_refused)
+{
+	struct nl_msg *msg = genl(OPI_NL_CMD_FUNCTION_GET);
+	struct any any;
+
+	nla_put_string(msg, OPI_A_FUNCTION_BUS_NAME, "pci");
+	nla_put_string(msg, OPI_A_FUNCTION_DEV_NAME, "x");
+	EXPECT_EQ(parse_msg(FUNCTION, msg, &any), -EBADMSG);
+
+	msg = genl(OPI_NL_CMD_FUNCTION_GET);
+	nla_put_u32(msg, OPI_A_FUNCTION_FUNC_ID, 1);
+	EXPECT_EQ(parse_msg(FUNCTION, msg, &any), -EBADMSG);
+
+	msg = genl(OPI_NL_CMD_FUNCTION_GET);
+	nla_put_u32(msg, OPI_A_FUNCTION_FUNC_ID, 1);
+	nla_put_string(msg, OPI_A_FUNCTION_DEV_NAME, "x");
+	EXPECT_EQ(parse_msg(FUNCTION, msg, &any), -EBADMSG);
+}
+
+TEST(function_with_only_an_id_has_nothing_else)
+{
+	struct nl_msg *msg = genl(OPI_NL_CMD_FUNCTION_GET);
+	struct any any;
+
+	nla_put_string(msg, OPI_A_FUNCTION_BUS_NAME, "pci");
+	nla_put_string(msg, OPI_A_FUNCTION_DEV_NAME, "x");
+	nla_put_u32(msg, OPI_A_FUNCTION_FUNC_ID, 1);
+	ASSERT_EQ(parse_msg(FUNCTION, msg, &any), 0);
+	EXPECT_EQ(any.function.have, 1u << OPI_A_FUNCTION_BUS_NAME |
+		  1u << OPI_A_FUNCTION_DEV_NAME | 1u << OPI_A_FUNCTION_FUNC_ID);
+}
+
 TEST(dpu_with_only_a_name_has_nothing_else)
 {
 	struct nl_msg *msg = genl(OPI_NL_CMD_DPU_GET);
@@ -281,6 +363,36 @@ TEST(short_numbers_are_refused)
 		EXPECT_EQ(parse_msg(DPU, msg, &any), -EBADMSG)
 			TH_LOG("attribute %d", attr);
 	}
+}
+
+TEST(short_numbers_of_functions_are_refused)
+{
+	struct any any;
+	int attr;
+
+	for (attr = OPI_A_FUNCTION_SERIAL; attr <= OPI_A_FUNCTION_MAX; attr++) {
+		struct nl_msg *msg = genl(OPI_NL_CMD_FUNCTION_GET);
+
+		nla_put_string(msg, OPI_A_FUNCTION_BUS_NAME, "pci");
+		nla_put_string(msg, OPI_A_FUNCTION_DEV_NAME, "x");
+		if (attr != OPI_A_FUNCTION_FUNC_ID)
+			nla_put_u32(msg, OPI_A_FUNCTION_FUNC_ID, 1);
+		nla_put_u16(msg, attr, 0);
+		EXPECT_EQ(parse_msg(FUNCTION, msg, &any), -EBADMSG)
+			TH_LOG("attribute %d", attr);
+	}
+}
+
+TEST(short_capabilities_of_ports_are_refused)
+{
+	struct nl_msg *msg = good(PORT);
+	struct nlattr *nest;
+	struct any any;
+
+	nest = nla_nest_start(msg, DEVLINK_ATTR_PORT_FUNCTION);
+	nla_put_u32(msg, DEVLINK_PORT_FN_ATTR_CAPS, 2);
+	nla_nest_end(msg, nest);
+	EXPECT_EQ(parse_msg(PORT, msg, &any), -EBADMSG);
 }
 
 TEST(short_numbers_in_nests_are_refused)

@@ -157,6 +157,10 @@ tool_names_values_as_the_spec()
 			reset-segment reset
 			boot-source boot_source
 			change change
+			port-type func_type
+			func-class func_class
+			func-state func_state
+			function-change func_change
 		EOT
 		echo 'return bad; }'
 	} >"$CASE_DIR/names.c"

@@ -2,7 +2,7 @@
 /*
  * opitool dpu show
  */
-#include "inventory.h"
+#include "select.h"
 
 static int run(const struct opts *opts, int argc, char **argv)
 {
@@ -39,7 +39,7 @@ static int run(const struct opts *opts, int argc, char **argv)
 
 	if (!status && !n) {
 		if (target.text) {
-			status = not_found(&inv, &target, "DPU");
+			status = not_found(&inv, &target, "dpu");
 		} else if (inv.opi < 0) {
 			say_no_opi();
 			status = ST_ABSENT;

@@ -44,21 +44,23 @@ static void help_verb(const struct verb *verb)
 static int run(const struct opts *opts, int argc, char **argv)
 {
 	const struct verb *const *v;
+	int n = 0;
 
 	(void)opts;
 	if (!argc) {
 		help_all();
 		return ST_OK;
 	}
-	for (v = verbs; *v; v++) {
-		if (strcmp((*v)->noun, argv[0]))
+	for (v = verbs; *v && argc <= 2; v++) {
+		if (strcmp((*v)->noun, argv[0]) ||
+		    (argc == 2 && (!(*v)->verb || strcmp((*v)->verb, argv[1]))))
 			continue;
-		if (argc == 1 || (argc == 2 && (*v)->verb &&
-				  !strcmp((*v)->verb, argv[1]))) {
-			help_verb(*v);
-			return ST_OK;
-		}
+		if (n++)
+			printf("\n");
+		help_verb(*v);
 	}
+	if (n)
+		return ST_OK;
 	return bad_usage(&verb_help, "there is no help about \"%s%s%s\"",
 			 argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 }

@@ -36,21 +36,42 @@ static struct nl_msg *genl_request(int family, uint8_t cmd, uint8_t version,
 	return msg;
 }
 
-static struct nl_msg *devlink_request(const struct inventory *inv, uint8_t cmd,
-				      const struct handle *handle)
+/* What is put into a request always has room, unless there is no memory. */
+void must_put(int err)
+{
+	if (err)
+		die(ST_FAILED, "out of memory");
+}
+
+struct nl_msg *devlink_request(const struct inventory *inv, uint8_t cmd,
+			       const struct handle *handle)
 {
 	struct nl_msg *msg;
 
 	msg = genl_request(inv->devlink, cmd, DEVLINK_GENL_VERSION,
 			   handle ? 0 : NLM_F_DUMP);
-	if (handle &&
-	    (nla_put_string(msg, DEVLINK_ATTR_BUS_NAME, handle->bus) ||
-	     nla_put_string(msg, DEVLINK_ATTR_DEV_NAME, handle->dev)))
-		die(ST_FAILED, "out of memory");
+	if (handle) {
+		must_put(nla_put_string(msg, DEVLINK_ATTR_BUS_NAME,
+					handle->bus));
+		must_put(nla_put_string(msg, DEVLINK_ATTR_DEV_NAME,
+					handle->dev));
+	}
 	return msg;
 }
 
-static int request_failed(const struct conn *conn, const char *what, int err)
+struct nl_msg *function_request(const struct inventory *inv, uint8_t cmd,
+				const struct function *fn)
+{
+	struct nl_msg *msg;
+
+	msg = genl_request(inv->opi, cmd, OPI_FAMILY_VERSION, 0);
+	must_put(nla_put_string(msg, OPI_A_FUNCTION_BUS_NAME, fn->handle.bus));
+	must_put(nla_put_string(msg, OPI_A_FUNCTION_DEV_NAME, fn->handle.dev));
+	must_put(nla_put_u32(msg, OPI_A_FUNCTION_FUNC_ID, fn->id));
+	return msg;
+}
+
+int request_failed(const struct conn *conn, const char *what, int err)
 {
 	const char *why = conn ? conn_why(conn) : "";
 
@@ -81,6 +102,7 @@ int inventory_open(struct inventory *inv)
 void inventory_close(struct inventory *inv)
 {
 	list_free(&inv->dpus);
+	list_free(&inv->functions);
 	list_free(&inv->ports);
 	list_free(&inv->links);
 	conn_close(inv->route);
@@ -106,26 +128,34 @@ static int take_dpu(struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
-static int get_opi(struct inventory *inv)
+static int get_opi(struct inventory *inv, uint8_t cmd, const char *what,
+		   msg_fn take, struct list *list)
 {
 	int err, tries = DUMP_TRIES;
 
+	list->n = 0;
+	if (inv->opi < 0)
+		return ST_OK;
 	do {
-		inv->dpus.n = 0;
+		list->n = 0;
 		err = conn_request(inv->genl,
-				   genl_request(inv->opi, OPI_NL_CMD_DPU_GET,
+				   genl_request(inv->opi, cmd,
 						OPI_FAMILY_VERSION, NLM_F_DUMP),
-				   take_dpu, &inv->dpus);
+				   take, list);
 	} while (err == -EAGAIN && --tries);
 
-	/* The module is unloaded in this moment: its family is gone, or going. */
+	/*
+	 * The module is unloaded in this moment: its family is gone, or going.
+	 * A driver can also be older than a command.
+	 */
 	if (err == -ENOENT || err == -EOPNOTSUPP || err == -EPROTONOSUPPORT) {
-		inv->opi = -ENOENT;
-		inv->dpus.n = 0;
+		if (err != -EOPNOTSUPP || cmd == OPI_NL_CMD_DPU_GET)
+			inv->opi = -ENOENT;
+		list->n = 0;
 		return ST_OK;
 	}
-	return err && err != -EAGAIN ?
-		request_failed(inv->genl, "cannot get the DPUs", err) : ST_OK;
+	return err && err != -EAGAIN ? request_failed(inv->genl, what, err) :
+				       ST_OK;
 }
 
 static int take_devdev(struct nlmsghdr *nlh, void *arg)
@@ -212,11 +242,10 @@ int inventory_get_dpus(struct inventory *inv)
 {
 	struct list devs = { 0 };
 	struct devdev *dev;
-	int status = ST_OK, err;
+	int status, err;
 
-	inv->dpus.n = 0;
-	if (inv->opi >= 0)
-		status = get_opi(inv);
+	status = get_opi(inv, OPI_NL_CMD_DPU_GET, "cannot get the DPUs",
+			 take_dpu, &inv->dpus);
 	if (status || inv->devlink < 0)
 		return status;
 
@@ -246,6 +275,63 @@ struct dpu *inventory_find_dpu(struct inventory *inv,
 	list_each(dpu, &inv->dpus)
 		if (handle_eq(&dpu->handle, handle))
 			return dpu;
+	return NULL;
+}
+
+/* ---- functions --------------------------------------------------------- */
+
+static int take_function(struct nlmsghdr *nlh, void *arg)
+{
+	struct list *functions = arg;
+	struct function fn;
+
+	if (parse_function(nlh, &fn))
+		return -EBADMSG;
+	list_add(functions, &fn, sizeof(fn));
+	return 0;
+}
+
+int inventory_get_functions(struct inventory *inv)
+{
+	return get_opi(inv, OPI_NL_CMD_FUNCTION_GET, "cannot get the functions",
+		       take_function, &inv->functions);
+}
+
+struct function *inventory_find_function(struct inventory *inv,
+					 const struct handle *handle,
+					 uint32_t id)
+{
+	struct function *fn;
+
+	list_each(fn, &inv->functions)
+		if (fn->id == id && handle_eq(&fn->handle, handle))
+			return fn;
+	return NULL;
+}
+
+const struct function *inventory_function_of(const struct inventory *inv,
+					     const struct port *port)
+{
+	const struct function *fn;
+
+	list_each(fn, &inv->functions)
+		if (FN_HAS(fn, PORT_INDEX) && fn->port == port->index &&
+		    handle_eq(&fn->handle, &port->handle))
+			return fn;
+	return NULL;
+}
+
+const struct port *inventory_port_of(const struct inventory *inv,
+				     const struct function *fn)
+{
+	const struct port *port;
+
+	if (!FN_HAS(fn, PORT_INDEX))
+		return NULL;
+	list_each(port, &inv->ports)
+		if (port->index == fn->port &&
+		    handle_eq(&port->handle, &fn->handle))
+			return port;
 	return NULL;
 }
 
@@ -349,95 +435,7 @@ const struct link *inventory_find_link(const struct inventory *inv,
 		       by_ifindex);
 }
 
-/* ---- what the user names ----------------------------------------------- */
-
-/* 0000:01:00.0: the bus may be left out. */
-static bool is_pci_address(const char *s)
-{
-	size_t n = strspn(s, "0123456789abcdef");
-
-	if (n < 4 || n > 8 || s[n] != ':')
-		return false;
-	s += n + 1;
-	return strspn(s, "0123456789abcdef") == 2 && s[2] == ':' &&
-	       strspn(s + 3, "0123456789abcdef") == 2 && s[5] == '.' &&
-	       s[6] >= '0' && s[6] <= '7' && (!s[7] || s[7] == '/');
-}
-
-bool target_parse(struct target *target, const char *text, bool port)
-{
-	const char *bus = "pci", *dev = text, *end;
-	size_t bus_len = 3;
-
-	memset(target, 0, sizeof(*target));
-	target->text = text;
-	if (!*text)
-		return false;
-
-	if (!is_pci_address(text)) {
-		dev = strchr(text, '/');
-		if (!dev)
-			return true;		/* a serial number */
-		bus = text;
-		bus_len = dev - text;
-		dev++;
-	}
-	target->by_handle = true;
-	end = strchr(dev, '/');
-	if (end) {
-		char *stop;
-		unsigned long index;
-
-		if (!port || end[1] < '0' || end[1] > '9')
-			return false;
-		errno = 0;
-		index = strtoul(end + 1, &stop, 10);
-		if (*stop || errno || index > UINT32_MAX)
-			return false;
-		target->has_index = true;
-		target->index = index;
-	} else {
-		end = dev + strlen(dev);
-	}
-
-	if (!bus_len || bus_len >= sizeof(target->handle.bus) || end == dev ||
-	    (size_t)(end - dev) >= sizeof(target->handle.dev))
-		return false;
-	memcpy(target->handle.bus, bus, bus_len);
-	memcpy(target->handle.dev, dev, end - dev);
-	return true;
-}
-
-bool target_is_dpu(const struct target *target, const struct dpu *dpu)
-{
-	char serial[17];
-
-	if (!target->text)
-		return true;
-	if (target->by_handle)
-		return handle_eq(&target->handle, &dpu->handle);
-	if (dpu->via_devlink)
-		return *dpu->serial_name &&
-		       !strcmp(target->text, dpu->serial_name);
-	if (!HAS(dpu, SERIAL))
-		return false;
-	snprintf(serial, sizeof(serial), "%016llx",
-		 (unsigned long long)dpu->serial);
-	return !strcasecmp(target->text, serial);
-}
-
-/* Without a target ports of DPUs; a device that is named need not be one. */
-bool target_is_port(const struct target *target, struct inventory *inv,
-		    const struct port *port)
-{
-	const struct dpu *dpu;
-
-	if (target->text && target->by_handle)
-		return handle_eq(&target->handle, &port->handle) &&
-		       (!target->has_index || target->index == port->index);
-	dpu = inventory_find_dpu(inv, &port->handle);
-	return dpu && target_is_dpu(target, dpu);
-}
+/* ---- what is not there -------------------------------------------------- */
 
 void say_no_opi(void)
 {
@@ -447,15 +445,4 @@ void say_no_opi(void)
 void say_no_devlink(void)
 {
 	say("this kernel has no devlink (CONFIG_NET_DEVLINK), or nothing that uses it is loaded: modprobe opi_core");
-}
-
-int not_found(const struct inventory *inv, const struct target *target,
-	      const char *what)
-{
-	say("there is no %s \"%s\" in this network namespace; \"opitool %s show\" lists those that there are",
-	    what, target->text, !strcmp(what, "port") ? "port" : "dpu");
-	if (inv->opi >= 0)
-		return ST_FAILED;
-	say_no_opi();
-	return ST_ABSENT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What there is: DPUs, their ports, and the netdevs of those, asked of the
- * kernel at one time.  What is done with it is for the verbs.
+ * What there is: DPUs, their functions and ports, and the netdevs of those,
+ * asked of the kernel at one time.  What is done with it is for the verbs.
  */
 #ifndef OPITOOL_INVENTORY_H
 #define OPITOOL_INVENTORY_H
@@ -18,6 +18,7 @@
  * @opi:	id of the family, or -errno
  * @devlink:	likewise
  * @dpus:	struct dpu
+ * @functions:	struct function
  * @ports:	struct port, of all devices that have some
  * @links:	struct link
  */
@@ -27,6 +28,7 @@ struct inventory {
 	int opi;
 	int devlink;
 	struct list dpus;
+	struct list functions;
 	struct list ports;
 	struct list links;
 };
@@ -41,41 +43,47 @@ void inventory_close(struct inventory *inv);
 void inventory_families(struct inventory *inv);
 
 int inventory_get_dpus(struct inventory *inv);
+int inventory_get_functions(struct inventory *inv);
 int inventory_get_ports(struct inventory *inv);
 int inventory_get_links(struct inventory *inv);
 
 struct dpu *inventory_find_dpu(struct inventory *inv,
 			       const struct handle *handle);
+struct function *inventory_find_function(struct inventory *inv,
+					 const struct handle *handle,
+					 uint32_t id);
 const struct link *inventory_find_link(const struct inventory *inv,
 				       uint32_t ifindex);
 
 void inventory_add_link(struct inventory *inv, const struct link *link);
 
-/* How a user names a device or a port of it. */
-struct target {
-	const char *text;	/* as given; NULL: none was */
-	bool by_handle;		/* else by serial number */
-	bool has_index;
-	struct handle handle;
-	uint32_t index;
-};
+/* A function and its devlink port belong together by its index; NULL: none. */
+const struct function *inventory_function_of(const struct inventory *inv,
+					     const struct port *port);
+const struct port *inventory_port_of(const struct inventory *inv,
+				     const struct function *fn);
 
-/* False: @text can not be a name. */
-bool target_parse(struct target *target, const char *text, bool port);
-bool target_is_dpu(const struct target *target, const struct dpu *dpu);
-bool target_is_port(const struct target *target, struct inventory *inv,
-		    const struct port *port);
+/*
+ * Requests that change something.  A function is named in the family "opi",
+ * a device in devlink; the rest is for the caller to put in.
+ */
+struct nl_msg *function_request(const struct inventory *inv, uint8_t cmd,
+				const struct function *fn);
+struct nl_msg *devlink_request(const struct inventory *inv, uint8_t cmd,
+			       const struct handle *handle);
+void must_put(int err);
+/* Say what could not be done and why; returns an exit code. */
+int request_failed(const struct conn *conn, const char *what, int err);
 
-/* Say that a target was not found, or what is missing to look for it. */
-int not_found(const struct inventory *inv, const struct target *target,
-	      const char *what);
 /* Say how a family that is not there comes to be. */
 void say_no_opi(void);
 void say_no_devlink(void);
 
 /* Show one; the object is open already. */
 void show_dpu(struct out *out, const struct dpu *dpu);
+void show_function(struct out *out, const struct function *fn,
+		   const struct port *port);
 void show_port(struct out *out, const struct port *port,
-	       const struct link *link);
+	       const struct link *link, const struct function *fn);
 
 #endif /* OPITOOL_INVENTORY_H */

@@ -85,7 +85,7 @@ static void port_event(struct monitor *mon, const char *event,
 		return;
 	event_begin(mon, "port", event);
 	show_port(&mon->out, port,
-		  inventory_find_link(&mon->inv, port->ifindex));
+		  inventory_find_link(&mon->inv, port->ifindex), NULL);
 	out_end(&mon->out);
 }
 

@@ -110,6 +110,33 @@ static const char *const change_name[] = {
 NAMES(change);
 _Static_assert(OPI_CHANGE_LOST == 1 << 6, "names of enum opi_change");
 
+static const char *const func_type_name[] = {
+	[OPI_PORT_UPLINK]	= "uplink",
+	[OPI_PORT_PF]		= "pf",
+	[OPI_PORT_VF]		= "vf",
+	[OPI_PORT_SF]		= "sf",
+};
+NAMES(func_type);
+
+static const char *const func_class_name[] = {
+	[OPI_CLASS_NET]		= "net",
+};
+NAMES(func_class);
+
+static const char *const func_state_name[] = {
+	[OPI_FUNC_HIDDEN]	= "hidden",
+	[OPI_FUNC_EXPOSED]	= "exposed",
+	[OPI_FUNC_ATTACHED]	= "attached",
+};
+NAMES(func_state);
+
+static const char *const func_change_name[] = {
+	"set", "exposed", "withdrawn", "attached", "detached", "num-vfs",
+};
+NAMES(func_change);
+_Static_assert(OPI_FUNCTION_CHANGE_NUM_VFS == 1 << 5,
+	       "names of enum opi_function_change");
+
 /* ---- devlink ----------------------------------------------------------- */
 
 static const char *const flavour_name[] = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * opitool: show the DPUs of this computer, their ports and what happens to them.
+ * opitool: the DPUs of this computer, their functions and ports, and what happens
+ * to them.
  *
  * Options, choice of the verb, and messages to the user stand here.
  */
@@ -19,6 +20,12 @@
 const struct verb *const verbs[] = {
 	&verb_dpu_show,
 	&verb_port_show,
+	&verb_function_show,
+	&verb_function_add,
+	&verb_function_set,
+	&verb_function_expose,
+	&verb_function_withdraw,
+	&verb_function_del,
 	&verb_monitor,
 	&verb_help,
 	&verb_version,

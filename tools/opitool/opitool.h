@@ -46,6 +46,12 @@ struct verb {
 
 extern const struct verb verb_dpu_show;
 extern const struct verb verb_port_show;
+extern const struct verb verb_function_show;
+extern const struct verb verb_function_add;
+extern const struct verb verb_function_set;
+extern const struct verb verb_function_expose;
+extern const struct verb verb_function_withdraw;
+extern const struct verb verb_function_del;
 extern const struct verb verb_monitor;
 extern const struct verb verb_help;
 extern const struct verb verb_version;

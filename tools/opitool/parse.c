@@ -160,6 +160,74 @@ int parse_dpu(struct nlmsghdr *nlh, struct dpu *dpu)
 	return tb[OPI_A_DPU_BOOT] ? parse_boot(tb[OPI_A_DPU_BOOT], dpu) : 0;
 }
 
+static const struct nla_policy function_policy[OPI_A_FUNCTION_MAX + 1] = {
+	[OPI_A_FUNCTION_BUS_NAME]	= { .type = NLA_STRING },
+	[OPI_A_FUNCTION_DEV_NAME]	= { .type = NLA_STRING },
+	[OPI_A_FUNCTION_SERIAL]		= { .type = NLA_U64 },
+	[OPI_A_FUNCTION_FUNC_ID]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_TYPE]		= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_CLASS]		= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_CONTROLLER]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_PF]		= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_VF]		= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_SF]		= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_PORT_INDEX]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_HOST_ADDRESS]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_OPSTATE]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_TRUST]		= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_VLAN]		= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_MAX_QPS]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_MAX_VFS]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_NUM_VFS]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_SEQ]		= { .type = NLA_U64 },
+	[OPI_A_FUNCTION_CHANGED]	= { .type = NLA_U32 },
+};
+
+int parse_function(struct nlmsghdr *nlh, struct function *fn)
+{
+	struct nlattr *tb[OPI_A_FUNCTION_MAX + 1];
+	int i;
+
+	memset(fn, 0, sizeof(*fn));
+	if (parse_genl(nlh, tb, OPI_A_FUNCTION_MAX, function_policy,
+		       &fn->cmd) ||
+	    get_handle(tb[OPI_A_FUNCTION_BUS_NAME],
+		       tb[OPI_A_FUNCTION_DEV_NAME], &fn->handle) ||
+	    !tb[OPI_A_FUNCTION_FUNC_ID])
+		return -EBADMSG;
+
+	_Static_assert(OPI_A_FUNCTION_MAX < 32,
+		       "struct function.have has 32 bits");
+	for (i = 0; i <= OPI_A_FUNCTION_MAX; i++)
+		if (tb[i])
+			fn->have |= 1u << i;
+
+#define GET(attr, type, member) do {					\
+	if (tb[OPI_A_FUNCTION_##attr])					\
+		fn->member = nla_get_##type(tb[OPI_A_FUNCTION_##attr]);	\
+} while (0)
+	GET(SERIAL, u64, serial);
+	GET(FUNC_ID, u32, id);
+	GET(TYPE, u32, type);
+	GET(CLASS, u32, class);
+	GET(CONTROLLER, u32, controller);
+	GET(PF, u32, pf);
+	GET(VF, u32, vf);
+	GET(SF, u32, sf);
+	GET(PORT_INDEX, u32, port);
+	GET(HOST_ADDRESS, u32, host);
+	GET(OPSTATE, u32, opstate);
+	GET(TRUST, u32, trust);
+	GET(VLAN, u32, vlan);
+	GET(MAX_QPS, u32, max_qps);
+	GET(MAX_VFS, u32, max_vfs);
+	GET(NUM_VFS, u32, num_vfs);
+	GET(SEQ, u64, seq);
+	GET(CHANGED, u32, changed);
+#undef GET
+	return 0;
+}
+
 /* ---- devlink ----------------------------------------------------------- */
 
 static const struct nla_policy devlink_policy[DEVLINK_ATTR_MAX + 1] = {
@@ -186,6 +254,10 @@ static const struct nla_policy fn_policy[DEVLINK_PORT_FUNCTION_ATTR_MAX + 1] = {
 	[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR] = { .type = NLA_UNSPEC },
 	[DEVLINK_PORT_FN_ATTR_STATE]	= { .type = NLA_U8 },
 	[DEVLINK_PORT_FN_ATTR_OPSTATE]	= { .type = NLA_U8 },
+	[DEVLINK_PORT_FN_ATTR_CAPS]	= {
+		.minlen = sizeof(struct nla_bitfield32),
+	},
+	[DEVLINK_PORT_FN_ATTR_MAX_IO_EQS] = { .type = NLA_U32 },
 };
 
 int parse_devdev(struct nlmsghdr *nlh, struct devdev *dev)
@@ -211,7 +283,7 @@ int parse_devdev(struct nlmsghdr *nlh, struct devdev *dev)
 	return 0;
 }
 
-static int parse_function(struct nlattr *nest, struct port *port)
+static int parse_port_function(struct nlattr *nest, struct port *port)
 {
 	struct nlattr *tb[DEVLINK_PORT_FUNCTION_ATTR_MAX + 1], *attr;
 
@@ -233,7 +305,25 @@ static int parse_function(struct nlattr *nest, struct port *port)
 		port->fn_opstate = nla_get_u8(attr);
 		port->have |= PORT_FN_OPSTATE;
 	}
-	if (port->fn_addr_len || port->have & (PORT_FN_STATE | PORT_FN_OPSTATE))
+	attr = tb[DEVLINK_PORT_FN_ATTR_CAPS];
+	if (attr) {
+		struct nla_bitfield32 caps;
+
+		memcpy(&caps, nla_data(attr), sizeof(caps));
+		if (caps.selector & DEVLINK_PORT_FN_CAP_MIGRATABLE) {
+			port->fn_migratable =
+				caps.value & DEVLINK_PORT_FN_CAP_MIGRATABLE;
+			port->have |= PORT_FN_MIGRATABLE;
+		}
+	}
+	attr = tb[DEVLINK_PORT_FN_ATTR_MAX_IO_EQS];
+	if (attr) {
+		port->fn_max_io_eqs = nla_get_u32(attr);
+		port->have |= PORT_FN_MAX_IO_EQS;
+	}
+	if (port->fn_addr_len ||
+	    port->have & (PORT_FN_STATE | PORT_FN_OPSTATE | PORT_FN_MIGRATABLE |
+			  PORT_FN_MAX_IO_EQS))
 		port->have |= PORT_FUNCTION;
 	return 0;
 }
@@ -274,7 +364,7 @@ int parse_port(struct nlmsghdr *nlh, struct port *port)
 	if (attr && get_str(attr, port->netdev, sizeof(port->netdev)))
 		return -EBADMSG;
 	attr = tb[DEVLINK_ATTR_PORT_FUNCTION];
-	return attr ? parse_function(attr, port) : 0;
+	return attr ? parse_port_function(attr, port) : 0;
 }
 
 /* ---- links ------------------------------------------------------------- */

@@ -61,6 +61,29 @@ struct dpu {
 int parse_dpu(struct nlmsghdr *nlh, struct dpu *dpu);
 
 /**
+ * struct function - a function that a card has for its host
+ * @cmd:	of the message: OPI_NL_CMD_*
+ * @handle:	the device that tells of it
+ * @have:	which of the members below were there, bits by OPI_A_FUNCTION_*
+ * @id:		always there
+ * @port:	index of its devlink port
+ * @host:	PCI address on the host: bus << 8 | device << 3 | function
+ */
+struct function {
+	uint8_t cmd;
+	struct handle handle;
+	uint32_t have;
+	uint64_t serial, seq;
+	uint32_t id, type, class, controller, pf, vf, sf, port, host;
+	uint32_t opstate, trust, vlan, max_qps, max_vfs, num_vfs;
+	uint32_t changed;
+};
+
+#define FN_HAS(fn, attr)	((fn)->have & 1u << OPI_A_FUNCTION_##attr)
+
+int parse_function(struct nlmsghdr *nlh, struct function *fn);
+
+/**
  * struct devdev - what devlink says about a device, in whatever message
  * @cmd:	DEVLINK_CMD_*
  * @handle:	the device
@@ -91,6 +114,8 @@ enum {
 	PORT_FUNCTION	= 0x100,
 	PORT_FN_STATE	= 0x200,
 	PORT_FN_OPSTATE	= 0x400,
+	PORT_FN_MIGRATABLE = 0x800,
+	PORT_FN_MAX_IO_EQS = 0x1000,
 };
 
 /* A devlink port; its netdev is known only in that netdev's namespace. */
@@ -104,7 +129,8 @@ struct port {
 	bool external;
 	uint32_t ifindex;
 	char netdev[IFNAMSIZ];
-	uint32_t fn_state, fn_opstate;
+	uint32_t fn_state, fn_opstate, fn_max_io_eqs;
+	bool fn_migratable;
 	uint8_t fn_addr_len;
 	unsigned char fn_addr[32];
 };

@@ -2,40 +2,38 @@
 /*
  * opitool port show
  */
-#include "inventory.h"
+#include "select.h"
 
 static int run(const struct opts *opts, int argc, char **argv)
 {
-	struct target target = { 0 };
 	struct inventory inv;
+	struct select sel;
 	struct port *port;
 	struct out out;
 	size_t n = 0;
 	int status;
 
-	if (argc > 1)
-		return bad_usage(&verb_port_show,
-				 "one device or port at a time, not \"%s\"",
-				 argv[1]);
-	if (argc && !target_parse(&target, argv[0], true))
-		return bad_usage(&verb_port_show,
-				 "\"%s\" does not name a device or a port",
-				 argv[0]);
+	status = select_parse(&sel, &verb_port_show, KEYS_CHOOSE, argc, argv);
+	if (status)
+		return status;
 
 	status = inventory_open(&inv);
 	/* Ports come with this: it has to look at them. */
 	if (!status)
 		status = inventory_get_dpus(&inv);
+	if (!status && inv.ports.n)
+		status = inventory_get_functions(&inv);
 	if (!status && inv.devlink >= 0)
 		status = inventory_get_links(&inv);
 
 	out_init(&out, opts, false);
 	out_array(&out);
 	list_each(port, &inv.ports) {
-		if (status || !target_is_port(&target, &inv, port))
+		if (status || !select_is_port(&sel, &inv, port))
 			continue;
 		out_object(&out, NULL);
-		show_port(&out, port, inventory_find_link(&inv, port->ifindex));
+		show_port(&out, port, inventory_find_link(&inv, port->ifindex),
+			  inventory_function_of(&inv, port));
 		out_end(&out);
 		n++;
 	}
@@ -45,8 +43,8 @@ static int run(const struct opts *opts, int argc, char **argv)
 		say_no_devlink();
 		status = ST_ABSENT;
 	} else if (!status && !n) {
-		if (target.text) {
-			status = not_found(&inv, &target, "port");
+		if (select_any(&sel)) {
+			status = not_found(&inv, &sel.target, "port");
 		} else if (inv.opi < 0) {
 			say_no_opi();
 			status = ST_ABSENT;
@@ -61,12 +59,19 @@ static int run(const struct opts *opts, int argc, char **argv)
 const struct verb verb_port_show = {
 	.noun	= "port",
 	.verb	= "show",
-	.args	= "[DEV | DEV/PORT | SERIAL]",
+	.args	= "[PORT]",
 	.what	= "show the ports of DPUs, their netdevs",
 	.help	=
-"Shows the devlink ports of all DPUs, or those of one device, or one. DEV is a\n"
-"device as in devlink, PORT the number of the port, SERIAL a serial number as\n"
-"\"dpu show\" writes it.\n"
+"Shows the devlink ports of all DPUs, or those that PORT chooses: all that fit\n"
+"each of the words\n"
+"\n"
+"  DEV, DEV/PORT or SERIAL   the device, as in \"dpu show\"; the port; a card\n"
+"  port N                    its number\n"
+"  type uplink|pf|vf|sf      what it belongs to\n"
+"  controller N              on whose bus, 1 is the host's\n"
+"  pf N                      a physical function; with type, vf or sf: whose\n"
+"  vf N, sf N                a virtual function; a subfunction\n"
+"  id N, host ADDRESS        of its function, as in \"function show\"\n"
 "\n"
 "On the DPU a port is the uplink (physical) or the other end of a function of\n"
 "the host (pcipf, pcivf, pcisf; controller 1 is the host); on the host it is\n"

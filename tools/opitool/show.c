@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How a DPU and a port look, in text and JSON; "show" and "monitor" share it.
+ * How a DPU, a function and a port look, in text and JSON; "show" and "monitor" share it.
  */
 #include <linux/opi.h>
 
@@ -80,8 +80,89 @@ void show_dpu(struct out *out, const struct dpu *dpu)
 		show_boot(out, dpu);
 }
 
+/* As the host numbers it; the same on both sides. */
+static void show_host_address(struct out *out, const struct function *fn)
+{
+	if (FN_HAS(fn, HOST_ADDRESS))
+		out_fmt(out, "host_address", "%02x:%02x.%x",
+			fn->host >> 8 & 0xff, fn->host >> 3 & 0x1f,
+			fn->host & 7);
+}
+
+static void show_port_function(struct out *out, const struct port *port)
+{
+	if (port->fn_addr_len)
+		out_bytes(out, "hw_addr", ":", port->fn_addr,
+			  port->fn_addr_len);
+	if (port->have & PORT_FN_STATE)
+		out_enum(out, "state", &names_fn_state, port->fn_state);
+	if (port->have & PORT_FN_OPSTATE)
+		out_enum(out, "opstate", &names_fn_opstate, port->fn_opstate);
+	if (port->have & PORT_FN_MIGRATABLE)
+		out_bool(out, "migratable", port->fn_migratable);
+	if (port->have & PORT_FN_MAX_IO_EQS)
+		out_uint(out, "max_io_eqs", port->fn_max_io_eqs);
+}
+
+void show_function(struct out *out, const struct function *fn,
+		   const struct port *port)
+{
+	if (out->json) {
+		out_fmt(out, "dev", "%s/%s", fn->handle.bus, fn->handle.dev);
+		out_uint(out, "func_id", fn->id);
+		if (FN_HAS(fn, SERIAL))
+			out_fmt(out, "serial", "%016llx",
+				(unsigned long long)fn->serial);
+	} else {
+		/* So it can be given back to opitool. */
+		out_name(out, "dev", "%s/%s id %u", fn->handle.bus,
+			 fn->handle.dev, fn->id);
+	}
+	if (FN_HAS(fn, TYPE))
+		out_enum(out, "type", &names_func_type, fn->type);
+	if (FN_HAS(fn, CLASS))
+		out_enum(out, "class", &names_func_class, fn->class);
+	if (FN_HAS(fn, CONTROLLER))
+		out_uint(out, "controller", fn->controller);
+	if (FN_HAS(fn, PF))
+		out_uint(out, "pf", fn->pf);
+	if (FN_HAS(fn, VF))
+		out_uint(out, "vf", fn->vf);
+	if (FN_HAS(fn, SF))
+		out_uint(out, "sf", fn->sf);
+	show_host_address(out, fn);
+	if (FN_HAS(fn, OPSTATE))
+		out_enum(out, "opstate", &names_func_state, fn->opstate);
+
+	out_break(out);
+	if (FN_HAS(fn, TRUST))
+		out_bool(out, "trust", fn->trust);
+	if (FN_HAS(fn, VLAN))
+		out_uint(out, "vlan", fn->vlan);
+	if (FN_HAS(fn, MAX_QPS))
+		out_uint(out, "max_qps", fn->max_qps);
+	if (FN_HAS(fn, MAX_VFS))
+		out_uint(out, "max_vfs", fn->max_vfs);
+	if (FN_HAS(fn, NUM_VFS))
+		out_uint(out, "num_vfs", fn->num_vfs);
+	if (FN_HAS(fn, PORT_INDEX))
+		out_uint(out, "port_index", fn->port);
+	if (FN_HAS(fn, SEQ))
+		out_uint(out, "seq", fn->seq);
+
+	if (!port)
+		return;
+	out_object(out, "port");
+	out_fmt(out, "port", "%s/%s/%u", port->handle.bus, port->handle.dev,
+		port->index);
+	if (*port->netdev)
+		out_str(out, "netdev", port->netdev);
+	show_port_function(out, port);
+	out_end(out);
+}
+
 void show_port(struct out *out, const struct port *port,
-	       const struct link *link)
+	       const struct link *link, const struct function *fn)
 {
 	out_name(out, "port", "%s/%s/%u", port->handle.bus, port->handle.dev,
 		 port->index);
@@ -105,6 +186,10 @@ void show_port(struct out *out, const struct port *port,
 		out_uint(out, "sfnum", port->sf);
 	if (port->have & PORT_EXTERNAL)
 		out_bool(out, "external", port->external);
+	if (fn) {
+		out_uint(out, "func_id", fn->id);
+		show_host_address(out, fn);
+	}
 	if (port->have & PORT_TYPE)
 		out_enum(out, "type", &names_port_type, port->type);
 
@@ -128,14 +213,7 @@ void show_port(struct out *out, const struct port *port,
 
 	if (port->have & PORT_FUNCTION) {
 		out_object(out, "function");
-		if (port->fn_addr_len)
-			out_bytes(out, "hw_addr", ":", port->fn_addr,
-				  port->fn_addr_len);
-		if (port->have & PORT_FN_STATE)
-			out_enum(out, "state", &names_fn_state, port->fn_state);
-		if (port->have & PORT_FN_OPSTATE)
-			out_enum(out, "opstate", &names_fn_opstate,
-				 port->fn_opstate);
+		show_port_function(out, port);
 		out_end(out);
 	}
 }
