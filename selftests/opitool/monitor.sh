@@ -13,7 +13,12 @@
 CASES="
 	state_then_sync_then_changes
 	text_has_a_line_for_each
-	dpu_only_and_port_only
+	one_kind_only
+	functions_come_change_and_go
+	function_events_that_the_dump_had
+	gap_counts_events_of_all_kinds
+	functions_that_went_during_a_loss
+	functions_go_with_the_driver
 	event_that_the_dump_had_is_not_shown_again
 	gap_in_the_numbers_is_said_and_mended
 	overrun_is_said_once_and_mended
@@ -49,7 +54,7 @@ watch()
 	shift
 
 	fake "$scenario" -j monitor "$@" >"$CASE_DIR/out" 2>"$CASE_DIR/err" || return
-	jq -r '[.object, .event, .dev, .index, .seq, .missed,
+	jq -r '[.object, .event, .dev, .index, .func_id, .seq, .missed,
 		(.changed // [] | join(",")), .peer, .netdev, .carrier] |
 		map(select(. != null and . != "") | tostring) | join(" ")' "$CASE_DIR/out" |
 		sed 's/pci\/0000:\(..\):00\.0/\1/'
@@ -86,13 +91,15 @@ dpu change changed peer,boot pci/0000:01:00.0: driver opi_core via opi serial 00
 both="opi
 devlink
 dpu $a seq=5
+function pci/0000:01:00.0 id=7 seq=5
 port pci/0000:01:00.0/1 flavour=5 ifindex=3 netdev=e3
 link 3 e3 up carrier=1
 > link 3 e3 up carrier=0
 > change $a seq=6 changed=1
+> fchange pci/0000:01:00.0 id=7 seq=7 changed=8
 > pdel pci/0000:01:00.0/1"
 
-dpu_only_and_port_only()
+one_kind_only()
 {
 	expect_eq dpu "$(watch "$both" dpu)" \
 'dpu state 01 5
@@ -103,8 +110,121 @@ dpu change 01 6 peer'
 monitor sync 5
 port change 01 1 e3 false
 port del 01 1 e3 false'
-	expect_eq all "$(watch "$both" all | wc -l)" 6
-	expect_eq default "$(watch "$both" | wc -l)" 6
+	expect_eq function "$(watch "$both" function)" \
+'function state 01 7 5
+monitor sync 5
+function change 01 7 7 attached'
+	expect_eq all "$(watch "$both" all | wc -l)" 8
+	expect_eq default "$(watch "$both" | wc -l)" 8
+}
+
+functions_come_change_and_go()
+{
+	expect_eq events "$(watch "opi
+dpu $a seq=5
+> fadd pci/0000:01:00.0 id=2 type=3 vf=0 seq=6
+> fchange pci/0000:01:00.0 id=2 type=3 vf=0 host=0x110 seq=7 changed=10
+> fdel pci/0000:01:00.0 id=2 type=3 vf=0 seq=8
+> fdel pci/0000:01:00.0 id=3 seq=9" function)" \
+'monitor sync 5
+function add 01 2 6
+function change 01 2 7 exposed,attached
+function del 01 2 8
+function del 01 3 9'
+	expect_eq text "$(fake "opi
+dpu $a seq=5
+> fchange pci/0000:01:00.0 id=2 type=3 vf=0 host=0x110 seq=6 changed=32" monitor function)" \
+'monitor sync seq 5
+function change changed num-vfs pci/0000:01:00.0 id 2: type vf vf 0 host-address 01:02.0 seq 6'
+}
+
+# The dump of functions is made after that of DPUs, and may have more.
+function_events_that_the_dump_had()
+{
+	expect_eq events "$(watch "opi
+dpu $a seq=5
+function pci/0000:01:00.0 id=2 opstate=1 seq=7
+> fadd pci/0000:01:00.0 id=2 opstate=0 seq=6
+> fchange pci/0000:01:00.0 id=2 opstate=1 seq=7 changed=2
+> change $a seq=8 peer=2 changed=1
+> fchange pci/0000:01:00.0 id=2 opstate=2 seq=9 changed=8")" \
+'dpu state 01 5
+function state 01 2 7
+monitor sync 5
+dpu change 01 8 peer ready
+function change 01 2 9 attached'
+}
+
+gap_counts_events_of_all_kinds()
+{
+	# One of a kind that is not wanted is no gap.
+	expect_eq none "$(watch "opi
+dpu $a seq=5
+> fadd pci/0000:01:00.0 id=2 seq=6
+> change $a seq=7 changed=1" dpu)" \
+'dpu state 01 5
+monitor sync 5
+dpu change 01 7 peer'
+	# One that is missing is.
+	expect_eq gap "$(watch "opi
+dpu $a seq=5
+- dpu
++ dpu $a seq=8
++ function pci/0000:01:00.0 id=2 seq=8
+> fchange pci/0000:01:00.0 id=2 seq=8 changed=1
+> look
+> fchange pci/0000:01:00.0 id=2 seq=9 changed=1" all)" \
+'dpu state 01 5
+monitor sync 5
+monitor lost 2
+function change 01 2 8 set
+dpu state 01 8
+function state 01 2 8
+monitor sync 8
+function change 01 2 9 set'
+	# And one that makes no sense is a loss.
+	expect_eq bad "$(watch "opi
+dpu $a seq=5
+> bad function 0800" function)" \
+'monitor sync 5
+monitor lost
+monitor sync 5'
+}
+
+functions_that_went_during_a_loss()
+{
+	expect_eq events "$(watch "opi
+dpu $a seq=5
+function pci/0000:01:00.0 id=2 seq=5
+function pci/0000:01:00.0 id=3 seq=5
+- function pci/0000:01:00.0 id=2
++ function pci/0000:01:00.0 id=4 seq=8
+> lost" function)" \
+'function state 01 2 5
+function state 01 3 5
+monitor sync 5
+monitor lost
+function del 01 2 5
+function state 01 3 5
+function state 01 4 8
+monitor sync 5'
+}
+
+functions_go_with_the_driver()
+{
+	expect_eq events "$(watch "opi
+dpu $a seq=5
+function pci/0000:01:00.0 id=2 seq=5
+- opi
+- dpu
+- function
+> family opi -
+> look")" \
+'dpu state 01 5
+function state 01 2 5
+monitor sync 5
+function del 01 2 5
+dpu del 01 5'
 }
 
 event_that_the_dump_had_is_not_shown_again()

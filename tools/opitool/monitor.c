@@ -37,9 +37,12 @@ enum look {
  * @route:	events of netdevs
  * @out:	where to
  * @dpus:	events of DPUs are wanted
+ * @functions:	events of functions are wanted
  * @ports:	events of ports are wanted
  * @look:	when all events that have come are read
  * @seq:	number of the last event of family opi
+ * @functions_seq: that of the last event that the answer about functions had,
+ *		which was asked for after the one about DPUs
  * @seq_known:	@seq is one
  * @lost_said:	since the last look
  */
@@ -49,9 +52,11 @@ struct monitor {
 	struct watch *route;
 	struct out out;
 	bool dpus;
+	bool functions;
 	bool ports;
 	enum look look;
 	uint64_t seq;
+	uint64_t functions_seq;
 	bool seq_known;
 	bool lost_said;
 };
@@ -75,6 +80,19 @@ static void dpu_event(struct monitor *mon, const char *event,
 	if (dpu->changed)
 		out_flags(&mon->out, "changed", &names_change, dpu->changed);
 	show_dpu(&mon->out, dpu);
+	out_end(&mon->out);
+}
+
+static void function_event(struct monitor *mon, const char *event,
+			   const struct function *fn)
+{
+	if (!mon->functions)
+		return;
+	event_begin(mon, "function", event);
+	if (fn->changed)
+		out_flags(&mon->out, "changed", &names_func_change,
+			  fn->changed);
+	show_function(&mon->out, fn, NULL);
 	out_end(&mon->out);
 }
 
@@ -112,6 +130,18 @@ static bool same_dpu(const struct dpu *a, const struct dpu *b)
 	x.seq = y.seq = 0;
 	x.changed = y.changed = 0;
 	x.have = y.have = 0;
+	return !memcmp(&x, &y, sizeof(x));
+}
+
+static bool same_function(const struct function *a, const struct function *b)
+{
+	struct function x = *a, y = *b;
+
+	x.cmd = y.cmd = 0;
+	x.seq = y.seq = 0;
+	x.changed = y.changed = 0;
+	x.have &= ~(1u << OPI_A_FUNCTION_SEQ | 1u << OPI_A_FUNCTION_CHANGED);
+	y.have &= ~(1u << OPI_A_FUNCTION_SEQ | 1u << OPI_A_FUNCTION_CHANGED);
 	return !memcmp(&x, &y, sizeof(x));
 }
 
@@ -194,6 +224,32 @@ static void look_dpus(struct monitor *mon, const struct list *old,
 	}
 }
 
+static void look_functions(struct monitor *mon, const struct list *old,
+			   enum look look)
+{
+	struct inventory before = { .functions = *old };
+	struct function *fn, *was;
+
+	list_each(was, old)
+		if (!inventory_find_function(&mon->inv, &was->handle, was->id)) {
+			was->changed = 0;
+			function_event(mon, "del", was);
+		}
+
+	list_each(fn, &mon->inv.functions) {
+		was = inventory_find_function(&before, &fn->handle, fn->id);
+		if (look == LOOK_ALL)
+			function_event(mon, "state", fn);
+		else if (!was)
+			function_event(mon, "add", fn);
+		else if (!same_function(was, fn))
+			function_event(mon, "change", fn);
+
+		if (FN_HAS(fn, SEQ) && fn->seq > mon->functions_seq)
+			mon->functions_seq = fn->seq;
+	}
+}
+
 static void look_ports(struct monitor *mon, struct list *old,
 		       const struct list *old_links, enum look look)
 {
@@ -234,11 +290,13 @@ static void drop_other_ports(struct inventory *inv)
 static int look_around(struct monitor *mon, enum look look)
 {
 	struct list dpus = mon->inv.dpus;
+	struct list functions = mon->inv.functions;
 	struct list ports = mon->inv.ports;
 	struct list links = mon->inv.links;
 	int status, err;
 
 	memset(&mon->inv.dpus, 0, sizeof(dpus));
+	memset(&mon->inv.functions, 0, sizeof(functions));
 	memset(&mon->inv.ports, 0, sizeof(ports));
 	memset(&mon->inv.links, 0, sizeof(links));
 	mon->look = LOOK_NOT;
@@ -256,8 +314,11 @@ static int look_around(struct monitor *mon, enum look look)
 	}
 	/* The answer says; the family may have come anew and count anew. */
 	mon->seq_known = false;
+	mon->functions_seq = 0;
 
 	status = inventory_get_dpus(&mon->inv);
+	if (!status && mon->functions)
+		status = inventory_get_functions(&mon->inv);
 	if (!status && mon->ports)
 		status = inventory_get_links(&mon->inv);
 	if (status)
@@ -266,6 +327,7 @@ static int look_around(struct monitor *mon, enum look look)
 		drop_other_ports(&mon->inv);
 
 	look_dpus(mon, &dpus, look);
+	look_functions(mon, &functions, look);
 	look_ports(mon, &ports, &links, look);
 	if (look == LOOK_ALL) {
 		event_begin(mon, "monitor", "sync");
@@ -275,6 +337,7 @@ static int look_around(struct monitor *mon, enum look look)
 	}
 out:
 	list_free(&dpus);
+	list_free(&functions);
 	list_free(&ports);
 	list_free(&links);
 	return status;
@@ -289,7 +352,21 @@ static void look_later(struct monitor *mon, enum look look)
 
 /* ---- events ------------------------------------------------------------ */
 
-static void opi_event(struct monitor *mon, struct nlmsghdr *nlh)
+/* Count an event of family opi; false: it was known before. */
+static bool count_event(struct monitor *mon, bool has_seq, uint64_t seq)
+{
+	if (!has_seq)
+		return true;
+	if (mon->seq_known && seq <= mon->seq)
+		return false;
+	if (mon->seq_known && seq != mon->seq + 1)
+		lost_event(mon, seq - mon->seq - 1);
+	mon->seq = seq;
+	mon->seq_known = true;
+	return true;
+}
+
+static void dpu_opi_event(struct monitor *mon, struct nlmsghdr *nlh)
 {
 	struct dpu dpu, *known;
 
@@ -297,15 +374,8 @@ static void opi_event(struct monitor *mon, struct nlmsghdr *nlh)
 		lost_event(mon, 0);
 		return;
 	}
-
-	if (HAS(&dpu, SEQ)) {
-		if (mon->seq_known && dpu.seq <= mon->seq)
-			return;
-		if (mon->seq_known && dpu.seq != mon->seq + 1)
-			lost_event(mon, dpu.seq - mon->seq - 1);
-		mon->seq = dpu.seq;
-		mon->seq_known = true;
-	}
+	if (!count_event(mon, HAS(&dpu, SEQ), dpu.seq))
+		return;
 
 	known = inventory_find_dpu(&mon->inv, &dpu.handle);
 	switch (dpu.cmd) {
@@ -319,16 +389,58 @@ static void opi_event(struct monitor *mon, struct nlmsghdr *nlh)
 		if (known)
 			list_remove(&mon->inv.dpus, known, sizeof(*known));
 		return;
-	case OPI_NL_CMD_DPU_CHANGE_NTF:
-		dpu_event(mon, "change", &dpu);
-		break;
 	default:
-		return;
+		dpu_event(mon, "change", &dpu);
 	}
 	if (known)
 		*known = dpu;
 	else
 		list_add(&mon->inv.dpus, &dpu, sizeof(dpu));
+}
+
+static void function_opi_event(struct monitor *mon, struct nlmsghdr *nlh)
+{
+	struct function fn, *known;
+
+	if (parse_function(nlh, &fn)) {
+		lost_event(mon, 0);
+		return;
+	}
+	if (!count_event(mon, FN_HAS(&fn, SEQ), fn.seq) || !mon->functions ||
+	    (FN_HAS(&fn, SEQ) && fn.seq <= mon->functions_seq))
+		return;
+
+	known = inventory_find_function(&mon->inv, &fn.handle, fn.id);
+	if (fn.cmd == OPI_NL_CMD_FUNCTION_DEL_NTF) {
+		function_event(mon, "del", &fn);
+		if (known)
+			list_remove(&mon->inv.functions, known,
+				    sizeof(*known));
+		return;
+	}
+	function_event(mon, fn.cmd == OPI_NL_CMD_FUNCTION_ADD_NTF ? "add" :
+		       "change", &fn);
+	if (known)
+		*known = fn;
+	else
+		list_add(&mon->inv.functions, &fn, sizeof(fn));
+}
+
+static void opi_event(struct monitor *mon, struct nlmsghdr *nlh)
+{
+	switch (genlmsg_hdr(nlh)->cmd) {
+	case OPI_NL_CMD_DPU_ADD_NTF:
+	case OPI_NL_CMD_DPU_DEL_NTF:
+	case OPI_NL_CMD_DPU_CHANGE_NTF:
+		dpu_opi_event(mon, nlh);
+		break;
+	case OPI_NL_CMD_FUNCTION_ADD_NTF:
+	case OPI_NL_CMD_FUNCTION_DEL_NTF:
+	case OPI_NL_CMD_FUNCTION_CHANGE_NTF:
+		function_opi_event(mon, nlh);
+		break;
+	/* What a newer driver tells besides counts as a gap. */
+	}
 }
 
 static void devlink_event(struct monitor *mon, struct nlmsghdr *nlh)
@@ -373,11 +485,17 @@ static void devlink_event(struct monitor *mon, struct nlmsghdr *nlh)
 	}
 }
 
-/* With the family its DPUs went, whether there was somebody to tell or not. */
+/* With the family its DPUs and functions went, whether there was somebody to tell or not. */
 static void drop_dpus(struct monitor *mon)
 {
 	struct dpu *dpu, *to = mon->inv.dpus.data;
+	struct function *fn;
 
+	list_each(fn, &mon->inv.functions) {
+		fn->changed = 0;
+		function_event(mon, "del", fn);
+	}
+	mon->inv.functions.n = 0;
 	list_each(dpu, &mon->inv.dpus) {
 		if (dpu->via_devlink) {
 			*to++ = *dpu;
@@ -548,19 +666,25 @@ static int loop(struct monitor *mon, int signals)
 static int run(const struct opts *opts, int argc, char **argv)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	struct monitor mon = { .dpus = true, .ports = true };
+	struct monitor mon = { 0 };
 	int status, signals;
+	bool all = !argc;
 	sigset_t stop;
 
 	if (argc > 1)
 		return bad_usage(&verb_monitor, "\"%s\" is too much", argv[1]);
-	if (argc && !strcmp(argv[0], "dpu"))
-		mon.ports = false;
-	else if (argc && !strcmp(argv[0], "port"))
-		mon.dpus = false;
-	else if (argc && strcmp(argv[0], "all"))
-		return bad_usage(&verb_monitor,
-				 "\"%s\" can not be monitored", argv[0]);
+	if (argc) {
+		all = !strcmp(argv[0], "all");
+		mon.dpus = !strcmp(argv[0], "dpu");
+		mon.functions = !strcmp(argv[0], "function");
+		mon.ports = !strcmp(argv[0], "port");
+		if (!all && !mon.dpus && !mon.functions && !mon.ports)
+			return bad_usage(&verb_monitor,
+					 "\"%s\" can not be monitored",
+					 argv[0]);
+	}
+	if (all)
+		mon.dpus = mon.functions = mon.ports = true;
 
 	/*
 	 * Read like events: a handler would have to wait for a moment when
@@ -589,7 +713,7 @@ static int run(const struct opts *opts, int argc, char **argv)
 
 const struct verb verb_monitor = {
 	.noun	= "monitor",
-	.args	= "[dpu | port | all]",
+	.args	= "[dpu | function | port | all]",
 	.what	= "show what changes, as it changes",
 	.help	=
 "Shows what there is (\"state\"), then \"monitor sync\", then a line for each\n"

@@ -90,7 +90,7 @@ _opitool()
 	function | 'help function') want='show add set expose withdraw del' ;;
 	'dpu show') want=$(_opitool_names dpu) ;;
 	'port show'* | function\ *) want=$(_opitool_function) ;;
-	monitor) want='dpu port all' ;;
+	monitor) want='dpu function port all' ;;
 	help) want='dpu port function monitor help version' ;;
 	esac
 
