@@ -728,14 +728,67 @@ void opi_qps_flush(struct opi_qset *qs)
 	}
 }
 
-/* Once for each time that a queue hangs, since nothing else begins anew. */
-static void opi_qp_watch_tx(struct opi_qp *qp, u32 sent)
+/* Is there something to send, and nothing of it was sent since the last look? */
+static bool opi_qp_tx_stands(struct opi_qp *qp, u32 sent)
 {
-	if (sent != qp->seen_sent || sent == READ_ONCE(qp->sq.posted))
+	bool stands = sent == qp->seen_sent &&
+		      sent != READ_ONCE(qp->sq.posted);
+
+	if (!stands)
 		qp->tx_stalled = 0;
-	else if (++qp->tx_stalled == OPI_TX_STALL)
-		opi_dev_queue_qp(qp->qs, qp->index, OPI_QP_TX);
 	qp->seen_sent = sent;
+	return stands;
+}
+
+/*
+ * A queue stands still.  The card may know of its frames and let others go
+ * first, or it has forgotten them; then it is reported, once for each time that
+ * it hangs, since nothing else begins anew.
+ */
+static void opi_qp_ask_tx(struct opi_dev *od, unsigned int id)
+{
+	struct opi_qp_info info;
+	struct opi_qp *qp;
+	bool waits;
+
+	waits = !opi_cmd_qp_query(od, id, &info) &&
+		le32_to_cpu(info.flags) & OPI_QP_F_WAITS;
+
+	/* It may be another one by now, of which this is the first look. */
+	rcu_read_lock_bh();
+	qp = xa_load(&od->qps, id);
+	if (qp && waits) {
+		qp->tx_stalled = 0;
+		opi_tx_excuse(qp);
+	} else if (qp && ++qp->tx_stalled == OPI_TX_STALL) {
+		opi_dev_queue_qp(qp->qs, qp->index, OPI_QP_TX);
+	}
+	rcu_read_unlock_bh();
+}
+
+/* Look at one queue pair; true: it has frames to send and stands still. */
+static bool opi_qp_poke(struct opi_qp *qp)
+{
+	u32 next = READ_ONCE(qp->rq.next);
+	u32 clean = READ_ONCE(qp->sq.clean);
+	u32 sent = le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
+	bool work, still;
+
+	if (READ_ONCE(qp->broken))
+		return false;
+
+	work = opi_rx_ready(&qp->rq) || clean != sent;
+	work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state);
+	still = qp->seen_work && qp->seen_next == next &&
+		qp->seen_clean == clean;
+	if (work && still)
+		qp->stats->lost_irqs++;
+	if ((work && still) || READ_ONCE(qp->rq.starved))
+		napi_schedule(&qp->napi);
+	qp->seen_work = work;
+	qp->seen_next = next;
+	qp->seen_clean = clean;
+	return opi_qp_tx_stands(qp, sent);
 }
 
 /**
@@ -744,39 +797,28 @@ static void opi_qp_watch_tx(struct opi_qp *qp, u32 sent)
  *
  * To be called each second: buffers for which there was no memory, and, if the
  * same work is there twice in a row, what the card did without a notification.
- * A card that does not send what is there is reported.
+ * A card that does not send what is there is asked whether it shall, and reported
+ * if it has forgotten it.
  *
- * Context: process.
+ * Context: process, may sleep.
  */
 void opi_qps_poke(struct opi_dev *od)
 {
+	unsigned long id = 0;
 	struct opi_qp *qp;
-	unsigned long id;
+	bool stands;
 
-	rcu_read_lock_bh();
-	xa_for_each(&od->qps, id, qp) {
-		u32 next, clean, sent;
-		bool work, still;
-
-		if (READ_ONCE(qp->broken))
-			continue;
-		next = READ_ONCE(qp->rq.next);
-		clean = READ_ONCE(qp->sq.clean);
-		sent = le32_to_cpu(READ_ONCE(qp->shadow->sq_head));
-		work = opi_rx_ready(&qp->rq) || clean != sent;
-		work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state);
-		still = qp->seen_work && qp->seen_next == next &&
-			qp->seen_clean == clean;
-		if (work && still)
-			qp->stats->lost_irqs++;
-		if ((work && still) || READ_ONCE(qp->rq.starved))
-			napi_schedule(&qp->napi);
-		qp->seen_work = work;
-		qp->seen_next = next;
-		qp->seen_clean = clean;
-		opi_qp_watch_tx(qp, sent);
+	for (;; id++) {
+		rcu_read_lock_bh();
+		qp = xa_find(&od->qps, &id, ULONG_MAX, XA_PRESENT);
+		stands = qp && opi_qp_poke(qp);
+		rcu_read_unlock_bh();
+		if (!qp)
+			break;
+		/* A command sleeps. */
+		if (stands)
+			opi_qp_ask_tx(od, id);
 	}
-	rcu_read_unlock_bh();
 }
 
 /**

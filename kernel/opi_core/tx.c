@@ -42,6 +42,26 @@ static void opi_sq_unmap(struct opi_qp *qp, struct opi_tx_buf *buf)
 	}
 }
 
+/* For each netdev that sends through the queue pair. */
+static void opi_tx_for_each(struct opi_qp *qp,
+			    void (*fn)(struct netdev_queue *txq))
+{
+	struct opi_dev *od = qp->od;
+	struct opi_port *port;
+	unsigned long id;
+
+	if (qp->sq.netdev) {
+		fn(netdev_get_tx_queue(qp->sq.netdev, qp->index));
+		return;
+	}
+
+	rcu_read_lock();
+	xa_for_each(&od->ports, id, port)
+		if (port->netdev && netif_running(port->netdev))
+			fn(netdev_get_tx_queue(port->netdev, qp->index));
+	rcu_read_unlock();
+}
+
 /**
  * opi_tx_wake - let netdevs send that wait for room in the ring
  * @qp:		the queue pair
@@ -50,20 +70,20 @@ static void opi_sq_unmap(struct opi_qp *qp, struct opi_tx_buf *buf)
  */
 void opi_tx_wake(struct opi_qp *qp)
 {
-	struct opi_dev *od = qp->od;
-	struct opi_port *port;
-	unsigned long id;
+	opi_tx_for_each(qp, netif_tx_wake_queue);
+}
 
-	if (qp->sq.netdev) {
-		netif_wake_subqueue(qp->sq.netdev, qp->index);
-		return;
-	}
-
-	rcu_read_lock();
-	xa_for_each(&od->ports, id, port)
-		if (port->netdev && netif_running(port->netdev))
-			netif_wake_subqueue(port->netdev, qp->index);
-	rcu_read_unlock();
+/**
+ * opi_tx_excuse - the card does not send now, and nothing is wrong with that
+ * @qp:		the queue pair
+ *
+ * The stack's watchdog shall not take it for a hang.
+ *
+ * Context: any.
+ */
+void opi_tx_excuse(struct opi_qp *qp)
+{
+	opi_tx_for_each(qp, txq_trans_cond_update);
 }
 
 /*

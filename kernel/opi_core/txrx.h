@@ -379,6 +379,7 @@ netdev_features_t opi_tx_features_check(struct sk_buff *skb,
 					netdev_features_t features);
 bool opi_tx_poll(struct opi_qp *qp, int budget);
 void opi_tx_wake(struct opi_qp *qp);
+void opi_tx_excuse(struct opi_qp *qp);
 void opi_tx_free(struct opi_qp *qp);
 void opi_tx_bury(struct opi_qp *qp);
 int opi_tx_xdp(struct opi_qp *qp, struct xdp_frame *xdpf, enum opi_tx_map map);
