@@ -484,6 +484,7 @@ void opi_sriov_disable(struct pci_dev *pdev);
 void opi_sfs_init(struct opi_dev *od);
 void opi_sfs_exit(struct opi_dev *od);
 void opi_sfs_update(struct opi_dev *od);
+void opi_sfs_wait(void);
 
 /* ---- sfdev.c ----------------------------------------------------------- */
 

@@ -8,12 +8,18 @@
  * driver takes the device lock, then the devlink lock of the physical function.
  * The function table says which there shall be.
  */
+#include <linux/atomic.h>
 #include <linux/auxiliary_bus.h>
 #include <linux/idr.h>
+#include <linux/wait.h>
 
 #include "opi_core.h"
 
 static DEFINE_IDA(opi_sf_ids);
+
+/* Devices whose memory is not free yet. */
+static atomic_t opi_sfs_left = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(opi_sfs_left_wait);
 
 static struct opi_sf_dev *to_opi_sf_dev(struct device *dev)
 {
@@ -39,6 +45,21 @@ static void opi_sf_release(struct device *dev)
 
 	ida_free(&opi_sf_ids, sfd->adev.id);
 	kfree(sfd);
+	if (atomic_dec_and_test(&opi_sfs_left))
+		wake_up_all(&opi_sfs_left_wait);
+}
+
+/**
+ * opi_sfs_wait - wait until the memory of all devices is free
+ *
+ * devlink lets go of a device some time after its driver has, and what frees
+ * it is our code.
+ *
+ * Context: may sleep; no device is left, and none is made.
+ */
+void opi_sfs_wait(void)
+{
+	wait_event(opi_sfs_left_wait, !atomic_read(&opi_sfs_left));
 }
 
 static int opi_sf_add(struct opi_dev *od, const struct opi_func_info *info)
@@ -69,6 +90,7 @@ static int opi_sf_add(struct opi_dev *od, const struct opi_func_info *info)
 	}
 
 	/* From here on the device frees itself. */
+	atomic_inc(&opi_sfs_left);
 	err = xa_insert(&od->sfs, sfd->func_id, sfd, GFP_KERNEL);
 	if (err)
 		goto err_uninit;

@@ -257,4 +257,5 @@ int __init opi_sf_driver_init(void)
 void opi_sf_driver_exit(void)
 {
 	auxiliary_driver_unregister(&opi_sf_driver);
+	opi_sfs_wait();
 }
