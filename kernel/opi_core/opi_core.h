@@ -349,7 +349,6 @@ struct opi_police {
  * @type:	enum opi_port_type
  * @pf:		PF number; uplink: number of the physical port
  * @seen:	it is in the card's list; under devl_lock
- * @fn_mac:	address of the function, as last heard; under devl_lock
  * @lock:	held from asking for the port's state until that is acted upon
  * @speed:	Mbit/s, 0: unknown
  * @flags:	OPI_PORT_F_*
@@ -373,7 +372,6 @@ struct opi_port {
 	u8			type;
 	u16			pf;
 	bool			seen;
-	u8			fn_mac[ETH_ALEN];
 	struct mutex		lock;	/* order of answers about the state */
 	u32			speed;
 	unsigned long		flags;

@@ -120,7 +120,6 @@ struct opi_port *opi_port_make(struct opi_dev *od, u32 id, struct opi_qset *qs,
 	port->type = info.type;
 	port->pf = le16_to_cpu(info.pf);
 	port->seen = true;
-	ether_addr_copy(port->fn_mac, info.mac);
 	mutex_init(&port->lock);
 
 	err = opi_port_register(port, devlink, &info);

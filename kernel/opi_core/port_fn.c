@@ -39,13 +39,11 @@ static int opi_port_fn_hw_addr_get(struct devlink_port *dl, u8 *hw_addr,
 				   int *hw_addr_len,
 				   struct netlink_ext_ack *extack)
 {
-	struct opi_port *port = opi_port_of(dl);
-	struct opi_port_info info;
+	struct opi_func *func = opi_port_func(opi_port_of(dl), NULL);
 
-	/* While the card does not answer, what it said last. */
-	if (!opi_cmd_port_get(port->od, port->id, &info))
-		ether_addr_copy(port->fn_mac, info.mac);
-	ether_addr_copy(hw_addr, port->fn_mac);
+	if (!func)
+		return -EOPNOTSUPP;
+	ether_addr_copy(hw_addr, func->info.mac);
 	*hw_addr_len = ETH_ALEN;
 	return 0;
 }
@@ -55,8 +53,11 @@ static int opi_port_fn_hw_addr_set(struct devlink_port *dl, const u8 *hw_addr,
 				   struct netlink_ext_ack *extack)
 {
 	struct opi_port *port = opi_port_of(dl);
+	struct opi_func *func = opi_port_func(port, extack);
 	int err;
 
+	if (!func)
+		return -ENODEV;
 	if (hw_addr_len != ETH_ALEN || !is_valid_ether_addr(hw_addr)) {
 		NL_SET_ERR_MSG(extack, "not a unicast Ethernet address");
 		return -EINVAL;
@@ -64,6 +65,8 @@ static int opi_port_fn_hw_addr_set(struct devlink_port *dl, const u8 *hw_addr,
 	err = opi_cmd_port_set_mac(port->od, port->id, hw_addr);
 	if (err)
 		opi_port_fn_refused(err, extack);
+	else
+		opi_func_refresh(port->od, func);
 	return err;
 }
 
