@@ -23,6 +23,17 @@ static int opi_sriov_limit(struct opi_dev *od)
 	return min_t(u32, le32_to_cpu(id.total_vfs), U16_MAX);
 }
 
+/* Does the card agree with the kernel that there are virtual functions? */
+static bool opi_sriov_enabled(struct pci_dev *pdev)
+{
+	int pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_SRIOV);
+	u16 ctrl = 0;
+
+	if (pos)
+		pci_read_config_word(pdev, pos + PCI_SRIOV_CTRL, &ctrl);
+	return ctrl & PCI_SRIOV_CTRL_VFE;
+}
+
 /**
  * opi_sriov_configure - pci_driver.sriov_configure
  * @pdev:	the physical function
@@ -64,7 +75,16 @@ int opi_sriov_configure(struct pci_dev *pdev, int num_vfs)
 	}
 
 	err = pci_enable_sriov(pdev, num_vfs);
-	return err ?: num_vfs;
+	if (err)
+		return err;
+	/* The DPU may have changed its mind since it was asked. */
+	if (!opi_sriov_enabled(pdev)) {
+		dev_warn(&pdev->dev, "the card refuses %d virtual functions\n",
+			 num_vfs);
+		pci_disable_sriov(pdev);
+		return -ERANGE;
+	}
+	return num_vfs;
 }
 
 /**
