@@ -53,6 +53,10 @@ static int opi_rate_refused(struct opi_rate *rate, int err,
 static int opi_rate_supported(struct opi_dev *od,
 			      struct netlink_ext_ack *extack)
 {
+	if (!opi_is_dpu(od)) {
+		NL_SET_ERR_MSG_MOD(extack, "only the DPU limits rates");
+		return -EOPNOTSUPP;
+	}
 	if (od->caps & OPI_CAP_RATE)
 		return 0;
 	NL_SET_ERR_MSG_MOD(extack, "the card cannot limit rates");
