@@ -15,7 +15,7 @@
 /* Queue pairs can be limited to less than the card has. */
 static u64 opi_resource_qps_max(struct opi_dev *od)
 {
-	return min(od->n_qps, od->qs.size);
+	return min(od->own_qps, od->qs.size);
 }
 
 static u64 opi_resource_qps(struct opi_dev *od)
@@ -82,7 +82,12 @@ static u64 opi_resource_vfs(struct opi_dev *od)
 
 static u64 opi_resource_vfs_occ(void *priv)
 {
-	return opi_resource_funcs(priv, OPI_PORT_VF);
+	struct opi_dev *od = priv;
+
+	/* The host's table has none of them. */
+	if (!opi_is_dpu(od))
+		return pci_num_vf(od->pdev);
+	return opi_resource_funcs(od, OPI_PORT_VF);
 }
 
 static u64 opi_resource_sfs(struct opi_dev *od)
