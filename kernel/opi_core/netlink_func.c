@@ -338,7 +338,9 @@ static u32 opi_nl_func_diff(const struct opi_func_info *old,
 		changed |= OPI_FUNCTION_CHANGE_DETACHED;
 	if (old->num_vfs != new->num_vfs)
 		changed |= OPI_FUNCTION_CHANGE_NUM_VFS;
-	if (old->flags != new->flags || old->vlan != new->vlan ||
+	/* That the host may have it is told by the state. */
+	if ((old->flags ^ new->flags) & ~cpu_to_le16(OPI_FUNC_F_EXPOSE) ||
+	    old->vlan != new->vlan ||
 	    old->max_qps != new->max_qps || old->max_eqs != new->max_eqs ||
 	    old->max_vfs != new->max_vfs ||
 	    memcmp(old->mac, new->mac, sizeof(new->mac)))
