@@ -70,6 +70,17 @@ static int opi_func_get(struct opi_dev *od, u32 id, struct opi_func_info *info)
 	return 0;
 }
 
+/* Is it still the same function, which another card may have under this id? */
+static bool opi_func_same(const struct opi_func *func,
+			  const struct opi_func_info *info)
+{
+	return func->info.port == info->port &&
+	       func->info.type == info->type &&
+	       func->info.controller == info->controller &&
+	       func->info.pf == info->pf && func->info.vf == info->vf &&
+	       func->info.sf == info->sf;
+}
+
 static int opi_func_add(struct opi_dev *od, u32 id,
 			const struct opi_func_info *info)
 {
@@ -83,6 +94,7 @@ static int opi_func_add(struct opi_dev *od, u32 id,
 	if (!func)
 		return -ENOMEM;
 	func->id = id;
+	func->epoch = ++od->func_epoch;
 	func->info = *info;
 	func->seen = true;
 	err = xa_insert(&od->funcs, id, func, GFP_KERNEL);
@@ -124,6 +136,10 @@ int opi_func_reread(struct opi_dev *od, u32 id)
 	if (err)
 		return err;
 
+	if (func && !opi_func_same(func, &info)) {
+		opi_func_gone(od, id);
+		func = NULL;
+	}
 	if (!func)
 		return opi_func_add(od, id, &info);
 	func->seen = true;
@@ -132,14 +148,28 @@ int opi_func_reread(struct opi_dev *od, u32 id)
 	return 0;
 }
 
-/**
- * opi_funcs_sync - know the functions that the card has
- * @od:		the device; its admin queue runs, and @ident is new
- *
- * Context: devl_lock held, rtnl not held, may sleep.
- * Return: 0 or a negative errno; functions may be missing then.
- */
-int opi_funcs_sync(struct opi_dev *od)
+/* A function is in the card's list. */
+static int opi_func_listed(struct opi_dev *od, u32 id)
+{
+	struct opi_func *func = xa_load(&od->funcs, id);
+	bool attached = func && func->info.state == OPI_FUNC_ATTACHED;
+	int err;
+
+	err = opi_func_reread(od, id);
+	if (err || opi_is_dpu(od) || od->state != OPI_DEV_STATE_READY)
+		return err;
+	/*
+	 * A subfunction that we use, and the card says that we do not: it was
+	 * taken away and given back when we did not hear of it.
+	 */
+	func = xa_load(&od->funcs, id);
+	if (func && attached && func->info.state == OPI_FUNC_EXPOSED)
+		func->epoch = ++od->func_epoch;
+	return 0;
+}
+
+/* Know the functions that the card has. */
+static int opi_funcs_sync(struct opi_dev *od)
 {
 	struct opi_func *func;
 	unsigned long id;
@@ -151,7 +181,7 @@ int opi_funcs_sync(struct opi_dev *od)
 	if (od->pdev->device == OPI_PCI_DEVICE_ID_VF)
 		err = opi_func_reread(od, le32_to_cpu(od->ident.func_id));
 	else
-		err = opi_list_ids(od, opi_cmd_func_list, opi_func_reread,
+		err = opi_list_ids(od, opi_cmd_func_list, opi_func_listed,
 				   OPI_MAX_PORTS);
 	/* An isolated host is told of none. */
 	if (err && err != -EPERM)
@@ -159,14 +189,29 @@ int opi_funcs_sync(struct opi_dev *od)
 
 	xa_for_each(&od->funcs, id, func)
 		if (!func->seen)
-			opi_func_del(od, func);
+			opi_func_gone(od, id);
 	opi_sfs_update(od);
 	return 0;
 }
 
 /**
+ * opi_table_sync - know the functions and ports that the card has
+ * @od:		the device; its admin queue runs, and @ident is new
+ *
+ * A function that has another's id takes the port of that with it, so functions
+ * come first.
+ *
+ * Context: devl_lock held, rtnl not held, may sleep.
+ * Return: 0 or a negative errno; functions and ports may be missing then.
+ */
+int opi_table_sync(struct opi_dev *od)
+{
+	return opi_funcs_sync(od) ?: opi_ports_sync(od);
+}
+
+/**
  * opi_funcs_remove - forget all functions
- * @od:		the device, not shown by netlink any more
+ * @od:		the device, whose ports are gone
  *
  * Context: devl_lock held.
  */
@@ -241,7 +286,7 @@ void opi_func_gone(struct opi_dev *od, u32 id)
 	if (!func)
 		return;
 	if (opi_is_dpu(od))
-		opi_port_gone(od, le32_to_cpu(func->info.port));
+		opi_port_gone(od, le32_to_cpu(func->info.port), id);
 	opi_func_del(od, func);
 }
 
@@ -265,6 +310,10 @@ static void opi_func_changed(struct opi_dev *od, struct opi_func *func,
 	err = opi_func_get(od, func->id, &info);
 	if (err == -ENOENT && !opi_is_dpu(od)) {
 		/* Taken away from us. */
+		opi_func_gone(od, func->id);
+		return;
+	}
+	if (!err && !opi_func_same(func, &info)) {
 		opi_func_gone(od, func->id);
 		return;
 	}
@@ -299,7 +348,9 @@ void opi_func_event(struct opi_dev *od, const struct opi_event *ev)
 {
 	struct opi_func *func = xa_load(&od->funcs, ev->func_id);
 
-	if (ev->value == OPI_CHANGE_DESTROYED)
+	/* What was taken from the host is another if it is given back. */
+	if (ev->value == OPI_CHANGE_DESTROYED ||
+	    (ev->value == OPI_CHANGE_WITHDRAWN && !opi_is_dpu(od)))
 		opi_func_gone(od, ev->func_id);
 	else if (!func)
 		opi_func_appeared(od, ev->func_id);
@@ -321,7 +372,7 @@ void opi_func_refresh(struct opi_dev *od, struct opi_func *func)
 {
 	struct opi_func_info info;
 
-	if (opi_func_get(od, func->id, &info))
+	if (opi_func_get(od, func->id, &info) || !opi_func_same(func, &info))
 		return;
 	func->info = info;
 	opi_nl_func_show(&func->nl, &info);
@@ -377,7 +428,7 @@ static int opi_func_do_change(struct opi_dev *od, u32 id,
 
 	/* Virtual functions have come or gone; their events find them known. */
 	if (attrs->mask & OPI_FUNC_SET_MAX_VFS)
-		err = opi_ports_sync(od) ?: opi_funcs_sync(od);
+		err = opi_table_sync(od);
 	func = xa_load(&od->funcs, id);
 	if (func)
 		opi_func_refresh(od, func);

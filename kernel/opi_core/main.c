@@ -49,8 +49,10 @@ static int opi_dev_identify(struct opi_dev *od)
 		return -EPROTO;
 
 	/* Another card in the place of the old one: its ports are others. */
-	if (od->n_ports && id.serial != od->ident.serial)
+	if (id.serial != od->ident.serial) {
 		opi_ports_remove(od);
+		opi_funcs_remove(od);
+	}
 	od->ident = id;
 	WRITE_ONCE(od->caps, le64_to_cpu(id.caps));
 	return 0;
@@ -97,10 +99,7 @@ static int __opi_dev_start(struct opi_dev *od)
 	err = opi_eqs_start(od);
 	if (err)
 		return err;
-	err = opi_ports_sync(od);
-	if (err)
-		return err;
-	err = opi_funcs_sync(od);
+	err = opi_table_sync(od);
 	if (err)
 		return err;
 	err = opi_rates_restore(od);
@@ -345,7 +344,7 @@ static void opi_event_work(struct work_struct *work)
 		opi_event_handle(od, &ev, &more, &show, &resync);
 	}
 	/* Whatever the events that were lost have said. */
-	if (resync && !opi_ports_sync(od) && !opi_funcs_sync(od))
+	if (resync && !opi_table_sync(od))
 		opi_ports_refresh(od);
 	if (show || resync)
 		opi_dev_show(od, more);

@@ -331,7 +331,8 @@ int opi_netdev_register(struct opi_port *port,
 	err = opi_netdev_set_queues(netdev);
 	if (err)
 		goto err_free;
-	err = xa_err(xa_store(&od->ports, port->id, port, GFP_KERNEL));
+	/* A subfunction's port must not be that of another function. */
+	err = xa_insert(&od->ports, port->id, port, GFP_KERNEL);
 	if (err)
 		goto err_free;
 	err = register_netdev(netdev);

@@ -121,12 +121,15 @@ struct opi_resource_size {
 /**
  * struct opi_func - a function that the card has for the host
  * @id:		function id
+ * @epoch:	grows with each function that is new to this side, or was taken
+ *		from it and given back; under devl_lock
  * @seen:	it is in the card's list; under devl_lock
  * @info:	as last heard; @state and @func_id are checked; under devl_lock
  * @nl:		netlink's part
  */
 struct opi_func {
 	u32			id;
+	u64			epoch;
 	bool			seen;
 	struct opi_func_info	info;
 	struct opi_nl_func	nl;
@@ -137,6 +140,7 @@ struct opi_func {
  * @adev:	the device; its id has nothing to do with the subfunction's number
  * @od:		the physical function
  * @func_id:	of the subfunction
+ * @epoch:	of the subfunction
  * @port:	its port
  * @sf:		its number
  * @retry:	its driver found no service: probe it again when there is
@@ -145,6 +149,7 @@ struct opi_sf_dev {
 	struct auxiliary_device	adev;
 	struct opi_dev		*od;
 	u32			func_id;
+	u64			epoch;
 	u32			port;
 	u32			sf;
 	bool			retry;
@@ -189,6 +194,7 @@ struct opi_sf_dev {
  * @n_ports:	how many
  * @funcs:	struct opi_func by function id; under devl_lock
  * @n_funcs:	how many
+ * @func_epoch:	of the newest; under devl_lock
  * @sfs:	struct opi_sf_dev by function id; the business of @sf_work
  * @sf_qps:	queue pairs that subfunctions have, by the card's number
  * @n_nested:	devlink instances nested in this one; under devl_lock
@@ -255,6 +261,7 @@ struct opi_dev {
 	unsigned int		n_ports;
 	struct xarray		funcs;
 	unsigned int		n_funcs;
+	u64			func_epoch;
 	struct xarray		sfs;
 	struct ida		sf_qps;
 	unsigned int		n_nested;
@@ -441,7 +448,7 @@ struct opi_port *opi_port_make(struct opi_dev *od, u32 id, struct opi_qset *qs,
 			       struct opi_sf *sf, struct devlink *devlink);
 void opi_port_del(struct opi_port *port);
 int opi_port_found(struct opi_dev *od, u32 id);
-void opi_port_gone(struct opi_dev *od, u32 id);
+void opi_port_gone(struct opi_dev *od, u32 id, u32 func_id);
 int opi_ports_sync(struct opi_dev *od);
 void opi_ports_remove(struct opi_dev *od);
 void opi_ports_refresh(struct opi_dev *od);
@@ -464,7 +471,7 @@ int opi_list_ids(struct opi_dev *od,
 		 int (*list)(struct opi_dev *od, u32 start, __le32 *ids,
 			     unsigned int max),
 		 int (*found)(struct opi_dev *od, u32 id), unsigned int max);
-int opi_funcs_sync(struct opi_dev *od);
+int opi_table_sync(struct opi_dev *od);
 void opi_funcs_remove(struct opi_dev *od);
 int opi_func_reread(struct opi_dev *od, u32 id);
 struct opi_port *opi_func_made(struct opi_dev *od, u32 id);

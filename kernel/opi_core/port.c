@@ -194,14 +194,15 @@ int opi_port_found(struct opi_dev *od, u32 id)
  * opi_port_gone - a port is not there any more
  * @od:		the device, DPU side
  * @id:		port id
+ * @func_id:	whose it was; the port of another function is none of its business
  *
  * Context: devl_lock held, rtnl not held, may sleep.
  */
-void opi_port_gone(struct opi_dev *od, u32 id)
+void opi_port_gone(struct opi_dev *od, u32 id, u32 func_id)
 {
 	struct opi_port *port = xa_load(&od->ports, id);
 
-	if (port)
+	if (port && port->func_id == func_id)
 		opi_port_del(port);
 }
 
@@ -291,16 +292,19 @@ int opi_port_refresh(struct opi_port *port)
  * opi_ports_refresh - ask for the state of all ports and act upon it
  * @od:		the device
  *
- * Context: devl_lock held, may sleep.
+ * Context: devl_lock held, rtnl not held, may sleep.
  */
 void opi_ports_refresh(struct opi_dev *od)
 {
 	struct opi_port *port;
 	unsigned long id;
 
-	xa_for_each(&od->ports, id, port)
+	xa_for_each(&od->ports, id, port) {
 		if (opi_port_refresh(port))
 			break;
+		if (!opi_is_dpu(od))
+			opi_ports_readdress(od, id);
+	}
 }
 
 /**

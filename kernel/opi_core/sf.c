@@ -62,17 +62,24 @@ void opi_sfs_wait(void)
 	wait_event(opi_sfs_left_wait, !atomic_read(&opi_sfs_left));
 }
 
-static int opi_sf_add(struct opi_dev *od, const struct opi_func_info *info)
+static int opi_sf_add(struct opi_dev *od, const struct opi_func_info *info,
+		      u64 epoch)
 {
+	u32 port = le32_to_cpu(info->port);
 	struct opi_sf_dev *sfd;
 	int err;
+
+	/* What commands have room for; 0 would be the physical function's. */
+	if (!port || port > U16_MAX)
+		return -EPROTO;
 
 	sfd = kzalloc(sizeof(*sfd), GFP_KERNEL);
 	if (!sfd)
 		return -ENOMEM;
 	sfd->od = od;
 	sfd->func_id = le32_to_cpu(info->func_id);
-	sfd->port = le32_to_cpu(info->port);
+	sfd->epoch = epoch;
+	sfd->port = port;
 	sfd->sf = le32_to_cpu(info->sf);
 
 	err = ida_alloc(&opi_sf_ids, GFP_KERNEL);
@@ -123,8 +130,8 @@ static bool opi_sf_exposed(const struct opi_func *func)
 	       func->info.state != OPI_FUNC_HIDDEN;
 }
 
-/* Is the device of a subfunction wanted? */
-static bool opi_sf_wanted(struct opi_dev *od, u32 id)
+/* Is the device of a subfunction wanted, of this one and not of a later one? */
+static bool opi_sf_wanted(struct opi_dev *od, u32 id, u64 epoch)
 {
 	struct devlink *devlink = priv_to_devlink(od);
 	struct opi_func *func;
@@ -132,14 +139,14 @@ static bool opi_sf_wanted(struct opi_dev *od, u32 id)
 
 	devl_lock(devlink);
 	func = xa_load(&od->funcs, id);
-	wanted = func && opi_sf_exposed(func);
+	wanted = func && func->epoch == epoch && opi_sf_exposed(func);
 	devl_unlock(devlink);
 	return wanted;
 }
 
 /* The first subfunction from @id on that has no device; false: there is none. */
 static bool opi_sf_missing(struct opi_dev *od, unsigned long id,
-			   struct opi_func_info *info)
+			   struct opi_func_info *info, u64 *epoch)
 {
 	struct devlink *devlink = priv_to_devlink(od);
 	struct opi_func *func;
@@ -150,6 +157,7 @@ static bool opi_sf_missing(struct opi_dev *od, unsigned long id,
 		if (!opi_sf_exposed(func) || xa_load(&od->sfs, id))
 			continue;
 		*info = func->info;
+		*epoch = func->epoch;
 		found = true;
 		break;
 	}
@@ -164,23 +172,25 @@ static void opi_sf_work(struct work_struct *work)
 	struct opi_sf_dev *sfd;
 	unsigned long id;
 	u32 next = 0;
+	u64 epoch;
 	int err;
 
 	/* Only this work item changes od->sfs. */
 	xa_for_each(&od->sfs, id, sfd) {
-		if (!opi_sf_wanted(od, id))
+		if (!opi_sf_wanted(od, id, sfd->epoch))
 			opi_sf_del(od, sfd);
 		else if (xchg(&sfd->retry, false))
 			/* There was no service when it was probed. */
 			err = device_attach(&sfd->adev.dev);
 	}
 
-	while (opi_sf_missing(od, next, &info)) {
-		err = opi_sf_add(od, &info);
+	while (opi_sf_missing(od, next, &info, &epoch)) {
+		err = opi_sf_add(od, &info, epoch);
 		if (err)
-			dev_warn(&od->pdev->dev,
-				 "subfunction %u is not used: %pe\n",
-				 le32_to_cpu(info.sf), ERR_PTR(err));
+			dev_warn_ratelimited(&od->pdev->dev,
+					     "subfunction %u is not used: %pe\n",
+					     le32_to_cpu(info.sf),
+					     ERR_PTR(err));
 		next = le32_to_cpu(info.func_id) + 1;
 	}
 }

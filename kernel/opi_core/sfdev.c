@@ -52,6 +52,12 @@ int opi_sf_up(struct opi_sf *sf)
 	struct opi_dev *od = sf->qs.od;
 	int err;
 
+	/* Another card may have fewer queue pairs, or more for others. */
+	if (sf->qs.first < od->own_qps || sf->qs.first >= od->n_qps) {
+		dev_warn(&sf->dev->adev.dev, "not in service: no queue pair\n");
+		return 0;
+	}
+
 	err = opi_cmd_func_attach(od, sf->dev->func_id, true);
 	if (err == -EEXIST)
 		err = 0;
@@ -70,6 +76,7 @@ int opi_sf_up(struct opi_sf *sf)
 	if (err != -ENOENT)
 		dev_warn(&sf->dev->adev.dev, "not in service: %pe\n",
 			 ERR_PTR(err));
+	netif_carrier_off(sf->port->netdev);
 	opi_sf_down(sf);
 	return 0;
 }
@@ -143,6 +150,10 @@ static int opi_sf_register(struct opi_sf *sf, struct devlink *parent,
 		goto err_nested;
 	}
 	sf->port = port;
+	if (port->type != OPI_PORT_SF || port->func_id != sf->dev->func_id) {
+		err = -EPROTO;
+		goto err_port;
+	}
 
 	rtnl_lock();
 	err = opi_sf_up(sf);
