@@ -18,7 +18,9 @@ CASES="
 	the_host_is_told_of_its_own
 	dumps_are_whole_while_functions_come_and_go
 	lost_events_are_made_good
+	lost_events_of_the_host_are_made_good
 	numbers_are_those_of_one_sequence
+	a_card_without_power_forgets_its_functions
 "
 
 before_case() { net_up; }
@@ -117,18 +119,46 @@ dumps_are_whole_while_functions_come_and_go()
 	expect_eq "ports" "$(dpu devlink -j port show </dev/null | jq '[.port[] | select(.flavour == "pcivf")] | length')" 32
 }
 
-# The card loses events; the gap in their numbers has the driver ask for all.
+events_lost() { dpu_field "$1" .events_lost; }
+
+# The card loses events and says so; the driver asks for all.
 lost_events_are_made_good()
 {
+	local lost
+
 	vfs 0
 	max_vfs 2
 	defer "vfs 0; max_vfs 0"
-	defer "tb fault eq_drop 0"
-	tb fault dpu.eq_drop 3 2>/dev/null || tb fault eq_drop 3
+	defer "tb fault soc-eq-drop 0"
+	lost=$(events_lost dpu)
+	tb fault soc-eq-drop 3
 	set_vfs 2
 	await dpu 20 "opitool -j function show | jq -e '[.[] | select(.vf != null and .opstate == \"attached\")] | length == 2'"
 	expect_eq "states" "$(dpu devlink -j port show </dev/null |
 		jq -c '[.port[] | select(.flavour == "pcivf") | .function.opstate]')" '["attached","attached"]'
+	[ "$(events_lost dpu)" -gt "$lost" ]
+}
+
+# The host does not hear that a subfunction has another address, nor that it was
+# taken away and given back.
+lost_events_of_the_host_are_made_good()
+{
+	local port dev
+
+	dpu devlink port add "pci/$(pci_of dpu)" flavour pcisf controller 1 pfnum 0 sfnum 5 </dev/null >/dev/null
+	port=$(fn_port sf 5)
+	defer "dpu devlink port del $port"
+	defer "tb fault eq-drop 0"
+	dpu devlink port function set "$port" state active </dev/null
+	await_fn 20 sf 5 '.function.opstate == "attached"'
+	tb fault eq-drop 1
+	dpu devlink port function set "$port" hw_addr 02:00:00:00:cc:05 </dev/null
+	await host 20 'grep -qx 02:00:00:00:cc:05 /sys/bus/auxiliary/devices/opi_core.sf.*/net/*/address'
+	dev=$(host_sh 'basename /sys/bus/auxiliary/devices/opi_core.sf.*')
+	tb fault eq-drop 2
+	dpu_sh 'devlink port function set $1 state inactive && devlink port function set $1 state active' "$port"
+	await host 20 "[ ! -e /sys/bus/auxiliary/devices/$dev ] && ls /sys/bus/auxiliary/devices/opi_core.sf.*/net/*/address"
+	await_fn 20 sf 5 '.function.opstate == "attached"'
 }
 
 numbers_are_those_of_one_sequence()
@@ -143,6 +173,32 @@ numbers_are_those_of_one_sequence()
 	max_vfs 0
 	wait_for 10 said events '"event":"del"'
 	no_gap events
+}
+
+# Ids begin anew then: what the DPU's driver knew by them is not what they are.
+a_card_without_power_forgets_its_functions()
+{
+	local port
+
+	vfs 0
+	max_vfs 3
+	defer "vfs 0; max_vfs 0"
+	expect_log dpu 'opi_core [0-9a-f:.]+: (card is absent|function does not answer)'
+	tb kill host
+	await_dpu dpu 20 '.dev_state == "absent" or .dev_state == "gone"'
+	tb reset host
+	tb wait host
+	await_dpu dpu 30 '.dev_state == "ready"'
+	expect_eq "functions" "$(dpu opitool -j function show </dev/null | jq -c '[.[].type]')" '["pf"]'
+	expect_eq "ports" "$(dpu devlink -j port show </dev/null | jq -c '[.port[].flavour] | sort')" '["pcipf","physical"]'
+	# The next one has the id of what was a virtual function.
+	dpu devlink port add "pci/$(pci_of dpu)" flavour pcisf controller 1 pfnum 0 sfnum 5 </dev/null >/dev/null
+	port=$(fn_port sf 5)
+	defer "dpu devlink port del $port"
+	expect_eq "name" "$(dpu cat "/sys/class/net/$(fn_rep sf 5)/phys_port_name" </dev/null)" c1pf0sf5
+	net_up
+	dpu devlink port function set "$port" state active </dev/null
+	await_fn 20 sf 5 '.function.opstate == "attached"'
 }
 
 run_cases "$@"

@@ -16,6 +16,7 @@ CASES="
 	tx_max_limits_what_a_function_sends
 	tx_max_of_a_node_limits_what_is_below_it
 	functions_share_a_limit_by_weight_share_and_priority
+	each_kind_of_function_is_limited
 	rates_are_given_again_after_a_reset
 	nodes_stand_above_each_other_once
 	nodes_are_made_until_there_are_no_more
@@ -58,31 +59,36 @@ node()
 	rate add "$n" "${@:2}"
 }
 
+# flood [NAME [IF [NETNS]]]: all that the host's netdev can send, and more.
 flood()
 {
-	bg flood host sh -c 'while :; do '"$GUEST"'/frames send $0 -n 200 -l 1514 2>/dev/null || sleep 0.02; done' "$HIF"
+	# shellcheck disable=SC2016 # for the guest
+	bg "${1:-flood}" host ${3:+ip netns exec "$3"} sh -c 'while :; do
+		'"$GUEST"'/frames send $0 -n 200 -l 1514 2>/dev/null || sleep 0.02; done' "${2:-$HIF}"
 }
 
-# Bytes a second that come out of the host's port, over some seconds.
+# throughput [REP...]: bytes a second that come out of host functions, over some
+# seconds.
 throughput()
 {
 	# shellcheck disable=SC2016 # for the guest
-	dpu_sh 'sleep 1
-		now() { echo "$(cut -d" " -f1 /proc/uptime) $(cat /sys/class/net/$1/statistics/rx_bytes)"; }
-		a=$(now $1); sleep 4; b=$(now $1)
-		echo $a $b | awk "{ printf \"%d\n\", (\$4 - \$2) / (\$3 - \$1) }"' "$REP"
+	dpu_sh 'sleep 0.5
+		now() { cut -d" " -f1 /proc/uptime; for r; do cat /sys/class/net/$r/statistics/rx_bytes; done; }
+		a=$(now $*); sleep 2.5; b=$(now $*)
+		echo $a $b | awk "{ n = NF / 2; for (i = 2; i <= n; i++)
+			printf \"%d \", (\$(n + i) - \$i) / (\$(n + 1) - \$1); print \"\" }"' "${@:-$REP}"
 }
 
-# limited BYTES: a flood gets that and no more; the slack is what may pass at once.
+# limited BYTES [IF REP [NETNS]]: a flood gets that within a fifth.
 limited()
 {
 	local got
 
-	flood
-	got=$(throughput)
+	flood flood "${@:2:1}" "${@:4:1}"
+	got=$(throughput "${@:3:1}")
 	bg_stop flood
-	note "$got bytes a second of $1"
-	expect_range "bytes a second" "$got" $(($1 / 2)) $(($1 * 115 / 100))
+	note "${got% } bytes a second of $1"
+	expect_range "bytes a second" "${got% }" $(($1 * 80 / 100)) $(($1 * 120 / 100))
 }
 
 unlimited()
@@ -92,8 +98,8 @@ unlimited()
 	flood
 	got=$(throughput)
 	bg_stop flood
-	note "$got bytes a second"
-	[ "$got" -gt "$1" ]
+	note "${got% } bytes a second"
+	[ "${got% }" -gt "$1" ]
 }
 
 each_function_is_a_leaf()
@@ -134,19 +140,21 @@ tx_max_of_a_node_limits_what_is_below_it()
 	unlimited 500000
 }
 
-# What the PF and VF 0 get of 4 Mbit/s, while both send all they can: two numbers.
+# What PF and VF have of what both have, in percent of what it shall be: shares
+# REP-OF-VF PF VF, in bytes a second.
 shares()
 {
-	# shellcheck disable=SC2016 # for the guest
-	dpu_sh 'sleep 1
-		now() { for n in $1 $2; do cat /sys/class/net/$n/statistics/rx_bytes; done; }
-		a=$(now $1 $2); sleep 4; b=$(now $1 $2)
-		echo $a $b | awk "{ print int((\$3 - \$1) / 4), int((\$4 - \$2) / 4) }"' "$REP" "$1"
+	local got
+
+	read -ra got <<<"$(throughput "$REP" "$1")"
+	note "PF ${got[0]}, VF ${got[1]}; expected $2 and $3"
+	expect_range "PF's" "${got[0]}" $(($2 * 80 / 100)) $(($2 * 120 / 100))
+	expect_range "VF's" "${got[1]}" $(($3 * 80 / 100)) $(($3 * 120 / 100))
 }
 
 functions_share_a_limit_by_weight_share_and_priority()
 {
-	local vf rep pf_gets vf_gets
+	local vf rep got
 
 	rates_reset
 	defer "vfs 0"
@@ -161,34 +169,58 @@ functions_share_a_limit_by_weight_share_and_priority()
 	defer "rate set $vf noparent; rate set $vf tx_weight 1"
 	rate set "$vf" parent both
 	flood
-	bg flood_vf host sh -c 'while :; do '"$GUEST"'/frames send $0 -n 200 -l 1514 2>/dev/null || sleep 0.02; done' "$(vf_if 0)"
+	flood flood_vf "$(vf_if 0)"
 
-	read -r pf_gets vf_gets <<<"$(shares "$rep")"
-	note "equal: $pf_gets $vf_gets"
-	expect_range "PF's" "$pf_gets" 187500 312500
-	expect_range "VF's" "$vf_gets" 187500 312500
-
-	rate set "$vf" tx_weight 4
-	read -r pf_gets vf_gets <<<"$(shares "$rep")"
-	note "one to four: $pf_gets $vf_gets"
-	expect_range "PF's" "$pf_gets" 75000 125000
-	expect_range "VF's" "$vf_gets" 340000 460000
-
+	shares "$rep" 250000 250000
+	rate set "$vf" tx_weight 3
+	shares "$rep" 125000 375000
 	# What is its own comes first, whatever the weights.
 	rate set "$(leaf)" tx_share 3mbit
-	read -r pf_gets vf_gets <<<"$(shares "$rep")"
-	note "a share of 3 Mbit/s: $pf_gets $vf_gets"
-	[ "$pf_gets" -gt 330000 ]
+	read -ra got <<<"$(throughput "$REP" "$rep")"
+	note "a share of 3 Mbit/s: ${got[*]}"
+	expect_range "PF's" "${got[0]}" 330000 500000
 	rate set "$(leaf)" tx_share 0
 
 	rate set "$(leaf)" tx_priority 5
-	read -r pf_gets vf_gets <<<"$(shares "$rep")"
-	note "priority: $pf_gets $vf_gets"
-	[ "$pf_gets" -gt 420000 ]
-	[ "$vf_gets" -lt 80000 ]
+	read -ra got <<<"$(throughput "$REP" "$rep")"
+	note "priority: ${got[*]}"
+	expect_range "PF's" "${got[0]}" 420000 600000
+	expect_range "VF's" "${got[1]}" 0 80000
 	rate set "$(leaf)" tx_priority 0
 	bg_stop flood_vf
 	bg_stop flood
+}
+
+# The rates of virtual functions and subfunctions, and police on their representors.
+each_kind_of_function_is_limited()
+{
+	local kind port rep if
+
+	vfs 1
+	defer "vfs 0"
+	dpu devlink port add "$(DEV)" flavour pcisf controller 1 pfnum 0 sfnum 8 </dev/null >/dev/null
+	port=$(fn_port sf 8)
+	defer "dpu devlink port del $port"
+	dpu devlink port function set "$port" state active </dev/null
+	await_fn 20 sf 8 '.function.opstate == "attached"'
+	for kind in vf sf; do
+		if [ "$kind" = vf ]; then
+			port=$(fn_port vf 0) rep=$(fn_rep vf 0) if=$(vf_if 0)
+		else
+			port=$(fn_port sf 8) rep=$(fn_rep sf 8) if=$(host_sh 'ls /sys/bus/auxiliary/devices/opi_core.sf.*/net')
+		fi
+		dpu ip link set "$rep" up </dev/null
+		host ip link set "$if" up </dev/null
+		await host 10 "[ \$(cat /sys/class/net/$if/carrier) = 1 ]"
+		rate set "$port" tx_max 2mbit
+		limited 250000 "$if" "$rep"
+		rate set "$port" tx_max 0
+		dpu tc qdisc replace dev "$rep" clsact </dev/null
+		defer "dpu tc qdisc del dev $rep clsact 2>/dev/null || :"
+		dpu tc filter add dev "$rep" ingress matchall skip_sw action police rate 2mbit burst 20k conform-exceed drop/continue </dev/null
+		limited 250000 "$if" "$rep"
+		dpu tc qdisc del dev "$rep" clsact </dev/null
+	done
 }
 
 rates_are_given_again_after_a_reset()
@@ -275,7 +307,7 @@ refuses_what_is_no_rate()
 	refused 'tx_share' rate set "$(leaf)" tx_max 500kbit
 	expect_eq "limit" "$(rate_field "$(leaf)" tx_max)" 250000
 	refused '.' host devlink port function rate set "pci/$(pci_of host)/1" tx_max 1mbit
-	refused '.' host devlink port function rate add "pci/$(pci_of host)/node"
+	refused 'only the DPU' host devlink port function rate add "pci/$(pci_of host)/node"
 }
 
 refuses_rates_without_service()

@@ -19,6 +19,7 @@ CASES="
 	traffic_through_several_subfunctions
 	withdrawn_under_traffic
 	removed_under_traffic
+	taken_away_and_given_back_at_once
 	subfunctions_come_and_go_under_traffic
 	the_hosts_driver_is_unbound_and_bound
 	the_hosts_driver_goes_with_subfunctions_on
@@ -67,8 +68,8 @@ a_subfunction_is_made_hidden()
 {
 	sf_add 7
 	expect_eq "port" "$(dpu devlink -j port show "$(fn_port sf 7)" </dev/null |
-		jq -c '.port[] | [.flavour, .type, .controller, .pfnum, .sfnum, .external, .function.state, .function.opstate]')" \
-		'["pcisf","eth",1,0,7,true,"inactive","detached"]'
+		jq -c '.port[] | [.flavour, .type, .controller, .pfnum, .sfnum, .function.state, .function.opstate]')" \
+		'["pcisf","eth",1,0,7,"inactive","detached"]'
 	expect_eq "name" "$(dpu cat "/sys/class/net/$(fn_rep sf 7)/phys_port_name" </dev/null)" c1pf0sf7
 	expect_eq "devices of the host" "$(sf_count)" 0
 	expect_eq "state" "$(func_field dpu '.sf == 7' .opstate)" hidden
@@ -154,6 +155,29 @@ removed_under_traffic()
 	expect_eq "port" "$(fn_port sf 1)" ""
 }
 
+# Faster than the host looks: it gets a new device, and no queue pair of the old
+# one is mourned.
+taken_away_and_given_back_at_once()
+{
+	local port starts dev
+
+	sf_net 1 10.77.0.121
+	port=$(fn_port sf 1)
+	dev=$(host_sh 'basename "$(readlink -f "$1")"' "$(sf_dev 1)")
+	starts=$(aq_field host starts)
+	dpu_sh 'for i in 1 2 3; do
+		devlink port function set $1 state inactive && devlink port function set $1 state active || exit
+	done' "$port"
+	await host 20 "for d in /sys/bus/auxiliary/devices/opi_core.sf.*; do
+		[ \$(cat \$d/sfnum) = 1 ] && [ \${d##*/} != $dev ] && ls \$d/net && exit; done; false"
+	await_sf 1
+	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
+	await_ping_from 20 sf1 "$DPU_IP"
+	ping_works host "$DPU_IP"
+	expect_eq "starts of the physical function" "$(aq_field host starts)" "$starts"
+	expect_eq "devices" "$(sf_count)" 1
+}
+
 subfunctions_come_and_go_under_traffic()
 {
 	local i
@@ -162,7 +186,7 @@ subfunctions_come_and_go_under_traffic()
 	for ((i = 0; i < $(times 3); i++)); do
 		sf_net 1 10.77.0.121
 		sf_del 1
-		await host 20 '[ ! -e /sys/bus/auxiliary/devices/opi_core.sf.0 ]'
+		await host 20 '! ls -d /sys/bus/auxiliary/devices/opi_core.sf.*'
 		host_sh 'ip netns del sf1'
 	done
 	bg_stop ping INT
@@ -245,6 +269,16 @@ the_dpu_is_reset_with_subfunctions_on()
 	await_ping_from 20 sf1 "$DPU_IP"
 }
 
+# Numbers 1 to N, made and exposed by one shell in the guest.
+sfs_make()
+{
+	dpu_sh 'for i in $(seq 1 $2); do
+			devlink port add pci/$1 flavour pcisf controller 1 pfnum 0 sfnum $i >/dev/null || exit
+		done
+		devlink -j port show | jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") | .key" |
+		while read -r p; do devlink port function set $p state active || exit; done' "$(pci_of dpu)" "$1"
+}
+
 # 64, in a long run 1,000, which is what the card has.
 many_subfunctions()
 {
@@ -253,11 +287,7 @@ many_subfunctions()
 	n=$(times 64)
 	n=$((n < 1000 ? n : 1000))
 	defer 'before_case'
-	dpu_sh 'for i in $(seq 1 $2); do
-			devlink port add pci/$1 flavour pcisf controller 1 pfnum 0 sfnum $i >/dev/null || exit
-		done
-		devlink -j port show | jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") | .key" |
-		while read -r p; do devlink port function set $p state active || exit; done' "$(pci_of dpu)" "$n"
+	sfs_make "$n"
 	await host "$((60 + n / 2))" "[ \$(ls -d /sys/bus/auxiliary/devices/opi_core.sf.*/net/* | wc -l) = $n ]"
 	await dpu 60 "[ \$(devlink -j port show | jq '[.port[] | select(.function.opstate == \"attached\" and .flavour == \"pcisf\")] | length') = $n ]"
 	expect_eq "functions of the host" "$(host opitool -j function show </dev/null | jq '[.[] | select(.type == "sf")] | length')" "$n"
@@ -284,17 +314,14 @@ kernel_memory()
 
 an_idle_subfunction_is_small()
 {
-	local n=64 before after i
+	local n=64 before after
 
 	# The first ones pay for what all of them use.
 	sf_add 1000
 	sf_state 1000 active
 	await_sf 1000
 	before=$(kernel_memory)
-	for ((i = 1; i <= n; i++)); do
-		sf_add "$i"
-		sf_state "$i" active
-	done
+	sfs_make "$n"
 	await host 60 "[ \$(ls -d /sys/bus/auxiliary/devices/opi_core.sf.*/net/* | wc -l) = $((n + 1)) ]"
 	after=$(kernel_memory)
 	note "$(((after - before) / n)) KiB for each of $n"

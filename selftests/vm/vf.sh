@@ -24,6 +24,7 @@ CASES="
 	a_vf_is_unbound_and_bound
 	the_dpu_withdraws_a_vf_and_exposes_it
 	what_is_set_of_a_vf_stays
+	the_physical_function_is_reset_with_vfs_on
 	the_hosts_driver_goes_with_vfs_on
 	the_host_is_reset_with_vfs_on
 	the_dpu_is_reset_with_vfs_on
@@ -77,6 +78,7 @@ the_dpus_limit_is_the_hosts()
 	expect_eq "VFs" "$(num_vfs)" 3
 	# More than the hardware has is refused by the kernel, without a word of ours.
 	refused '' set_vfs 65
+	expect_log host 'opi_core [0-9a-f:.]+: [0-9]+ VFs already enabled'
 	refused 'busy|EBUSY' set_vfs 2
 	expect_eq "warnings" "$(($(sriov_warnings) - before))" 1
 	# The limit does not go below what is there.
@@ -145,17 +147,21 @@ traffic_through_several_functions()
 
 	vfs 3
 	for n in 0 1 2; do
-		vf_net "$n" "10.77.0.10$n"
+		vf_net "$n" "10.77.0.11$n"
 	done
 	for n in 0 1 2; do
 		await_ping_from 20 "vf$n" "$DPU_IP"
 		ping_from "vf$n" "$FAR_IP"
 		ping_from "vf$n" "$HOST_IP"
-		ping_from "vf$n" "10.77.0.10$(((n + 1) % 3))"
+		ping_from "vf$n" "10.77.0.11$(((n + 1) % 3))"
 	done
 	# What goes to one function does not go to another.
-	expect_eq "frames" "$(host_sh 'ip netns exec vf0 tcpdump -i $1 -c 1 -nn "icmp and dst 10.77.0.101" 2>/dev/null & p=$!
-		sleep 1; ip netns exec vf2 ping -q -c 3 -i 0.2 10.77.0.101 >/dev/null; sleep 0.5; kill $p 2>/dev/null; wait $p' "$(vf_if 0 2>/dev/null || host_sh 'ip netns exec vf0 ls /sys/class/net | grep -v lo')" | wc -l)" 0
+	# shellcheck disable=SC2016 # for the guest
+	expect_eq "frames for another" "$(host_sh '
+		ip netns exec vf0 tcpdump -l -nn -i any "icmp and dst $1" 2>/run/vf0.err & p=$!
+		"$2" 10 "grep -q listening /run/vf0.err"
+		ip netns exec vf2 ping -q -c 3 -i 0.2 "$1" >/dev/null
+		kill $p; wait $p' 10.77.0.111 "$GUEST/await" | wc -l)" 0
 }
 
 vfs_come_and_go_under_traffic()
@@ -166,7 +172,7 @@ vfs_come_and_go_under_traffic()
 	for ((i = 0; i < $(times 3); i++)); do
 		vfs 0
 		vfs 4
-		vf_net 0 10.77.0.100
+		vf_net 0 10.77.0.110
 		bg "ping$i" host ip netns exec vf0 ping -q -f "$DPU_IP"
 		await_ping_from 20 vf0 "$DPU_IP"
 		set_vfs 0
@@ -183,8 +189,8 @@ a_vf_is_reset_while_another_sends()
 	local i
 
 	vfs 2
-	vf_net 0 10.77.0.100
-	vf_net 1 10.77.0.101
+	vf_net 0 10.77.0.110
+	vf_net 1 10.77.0.111
 	await_ping_from 20 vf0 "$DPU_IP"
 	await_ping_from 20 vf1 "$DPU_IP"
 	bg ping host ip netns exec vf1 ping -q -i 0.05 "$DPU_IP"
@@ -201,16 +207,16 @@ a_vf_is_unbound_and_bound()
 	local pci
 
 	vfs 2
-	vf_net 1 10.77.0.101
+	vf_net 1 10.77.0.111
 	await_ping_from 20 vf1 "$DPU_IP"
 	pci=$(vf_pci 0)
 	host_sh 'echo $1 >/sys/bus/pci/drivers/opi_core/unbind' "$pci"
 	await_fn 10 vf 0 '.function.opstate == "detached"'
 	host_sh 'echo $1 >/sys/bus/pci/drivers/opi_core/bind' "$pci"
 	await_fn 10 vf 0 '.function.opstate == "attached"'
-	vf_net 0 10.77.0.100
+	vf_net 0 10.77.0.110
 	await_ping_from 20 vf0 "$DPU_IP"
-	ping_from vf1 10.77.0.100
+	ping_from vf1 10.77.0.110
 }
 
 the_dpu_withdraws_a_vf_and_exposes_it()
@@ -218,7 +224,7 @@ the_dpu_withdraws_a_vf_and_exposes_it()
 	local port
 
 	vfs 2
-	vf_net 0 10.77.0.100
+	vf_net 0 10.77.0.110
 	await_ping_from 20 vf0 "$DPU_IP"
 	expect_log host 'opi_core [0-9a-f:.]+: function is not in service'
 	port=$(fn_port vf 0)
@@ -266,6 +272,24 @@ what_is_set_of_a_vf_stays()
 	await host 10 "[ \"\$(cat $(vf_dir 1)/net/*/address)\" = 02:00:00:00:bb:03 ]"
 }
 
+the_physical_function_is_reset_with_vfs_on()
+{
+	local id
+
+	vfs 2
+	vf_net 1 10.77.0.111
+	await_ping_from 20 vf1 "$DPU_IP"
+	id=$(func_field dpu '.vf == 1' .func_id)
+	expect_log host 'opi_core [0-9a-f:.]+: function (does not answer|is not in service)'
+	host_sh 'echo 1 >"/sys/bus/pci/devices/$1/reset"' "$(pci_of host)"
+	# The kernel enables them again, and what their drivers had comes back.
+	await_ping_from 30 vf1 "$DPU_IP"
+	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_fn 20 vf 0 '.function.opstate == "attached"'
+	expect_eq "id" "$(func_field dpu '.vf == 1' .func_id)" "$id"
+	expect_eq "VFs" "$(num_vfs)" 2
+}
+
 the_hosts_driver_goes_with_vfs_on()
 {
 	local rep
@@ -279,7 +303,7 @@ the_hosts_driver_goes_with_vfs_on()
 	host modprobe opi_core </dev/null
 	host_net_up
 	vfs 3
-	vf_net 2 10.77.0.102
+	vf_net 2 10.77.0.112
 	await_ping_from 20 vf2 "$DPU_IP"
 }
 
@@ -300,7 +324,7 @@ the_host_is_reset_with_vfs_on()
 	expect_eq "id" "$(func_field dpu '.vf == 1' .func_id)" "$id"
 	expect_eq "VFs" "$(num_vfs)" 0
 	vfs 3
-	vf_net 1 10.77.0.101
+	vf_net 1 10.77.0.111
 	await_ping_from 20 vf1 "$DPU_IP"
 }
 
@@ -309,7 +333,7 @@ the_dpu_is_reset_with_vfs_on()
 	local addr id
 
 	vfs 3
-	vf_net 1 10.77.0.101
+	vf_net 1 10.77.0.111
 	await_ping_from 20 vf1 "$DPU_IP"
 	addr=$(fn_field vf 1 .function.hw_addr)
 	id=$(func_field dpu '.vf == 1' .func_id)
