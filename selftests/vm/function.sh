@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
 # order: 46
+# soak: dumps_are_whole_while_functions_come_and_go
 #
 # The function table as both sides are told of it: events of each step, dumps while
 # functions come and go, what survives losing events.  Virtual functions and
@@ -103,20 +104,20 @@ the_host_is_told_of_its_own()
 dumps_are_whole_while_functions_come_and_go()
 {
 	vfs 0
-	max_vfs 32
+	max_vfs 16
 	defer "max_vfs 0"
-	bg change dpu sh -c 'while :; do
-		opitool function set id $0 max-vfs 64; opitool function set id $0 max-vfs 32; done' \
+	bg change dpu sh -c 'trap exit TERM; while :; do
+		opitool function set id $0 max-vfs 20; opitool function set id $0 max-vfs 16; done' \
 		"$(func_field dpu '.type == "pf"' .func_id)"
 	# Those that stay are in each.
 	dpu_sh 'for i in $(seq $1); do
-			n=$(opitool -j function show | jq "[.[] | select(.vf != null and .vf < 32)] | length")
-			[ "$n" = 32 ] || { echo "$n of 32"; exit 1; }
-		done' "$(times 20)"
+			n=$(opitool -j function show | jq "[.[] | select(.vf != null and .vf < 16)] | length")
+			[ "$n" = 16 ] || { echo "$n of 16"; exit 1; }
+		done' "$(times 10)"
 	bg_stop change
-	max_vfs 32
-	expect_eq "functions" "$(dpu opitool -j function show </dev/null | jq '[.[] | select(.vf != null)] | length')" 32
-	expect_eq "ports" "$(dpu devlink -j port show </dev/null | jq '[.port[] | select(.flavour == "pcivf")] | length')" 32
+	max_vfs 16
+	expect_eq "functions" "$(dpu opitool -j function show </dev/null | jq '[.[] | select(.vf != null)] | length')" 16
+	expect_eq "ports" "$(dpu devlink -j port show </dev/null | jq '[.port[] | select(.flavour == "pcivf")] | length')" 16
 }
 
 events_lost() { dpu_field "$1" .events_lost; }
