@@ -144,7 +144,7 @@ lost_events_are_made_good()
 # taken away and given back.
 lost_events_of_the_host_are_made_good()
 {
-	local port dev
+	local port index
 
 	dpu devlink port add "pci/$(pci_of dpu)" flavour pcisf controller 1 pfnum 0 sfnum 5 </dev/null >/dev/null
 	port=$(fn_port sf 5)
@@ -155,10 +155,11 @@ lost_events_of_the_host_are_made_good()
 	tb fault eq-drop 1
 	dpu devlink port function set "$port" hw_addr 02:00:00:00:cc:05 </dev/null
 	await host 20 'grep -qx 02:00:00:00:cc:05 /sys/bus/auxiliary/devices/opi_core.sf.*/net/*/address'
-	dev=$(host_sh 'basename /sys/bus/auxiliary/devices/opi_core.sf.*')
+	# A new device may have the old one's name; its netdev has another index.
+	index=$(host_sh 'cat /sys/bus/auxiliary/devices/opi_core.sf.*/net/*/ifindex')
 	tb fault eq-drop 2
 	dpu_sh 'devlink port function set $1 state inactive && devlink port function set $1 state active' "$port"
-	await host 20 "[ ! -e /sys/bus/auxiliary/devices/$dev ] && ls /sys/bus/auxiliary/devices/opi_core.sf.*/net/*/address"
+	await host 20 "i=\$(cat /sys/bus/auxiliary/devices/opi_core.sf.*/net/*/ifindex) && [ \$i != $index ]"
 	await_fn 20 sf 5 '.function.opstate == "attached"'
 }
 

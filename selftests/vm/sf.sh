@@ -159,17 +159,17 @@ removed_under_traffic()
 # one is mourned.
 taken_away_and_given_back_at_once()
 {
-	local port starts dev
+	local port starts index
 
 	sf_net 1 10.77.0.121
 	port=$(fn_port sf 1)
-	dev=$(host_sh 'basename "$(readlink -f "$1")"' "$(sf_dev 1)")
+	# A new device may have the old one's name; its netdev has another index.
+	index=$(host_sh 'ip netns exec sf1 sh -c "cat /sys/class/net/*/ifindex" | sort -n | tail -n 1')
 	starts=$(aq_field host starts)
 	dpu_sh 'for i in 1 2 3; do
 		devlink port function set $1 state inactive && devlink port function set $1 state active || exit
 	done' "$port"
-	await host 20 "for d in /sys/bus/auxiliary/devices/opi_core.sf.*; do
-		[ \$(cat \$d/sfnum) = 1 ] && [ \${d##*/} != $dev ] && ls \$d/net && exit; done; false"
+	await host 20 "i=\$(cat /sys/bus/auxiliary/devices/opi_core.sf.*/net/*/ifindex) && [ \$i != $index ]"
 	await_sf 1
 	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
 	await_ping_from 20 sf1 "$DPU_IP"
