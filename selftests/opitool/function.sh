@@ -472,6 +472,9 @@ refuse 6 16 VFs are enabled" function set id 1 max-vfs 8 2>"$CASE_DIR/err"
 refuse 6 28 not so many" function set id 1 max-qps 8 2>"$CASE_DIR/err"
 	says "not so many" "opitool function show"
 	status 1 fake "$dpu
+refuse 6 34 not so many" function set id 1 max-vfs 65 2>"$CASE_DIR/err"
+	says "not so many" "devlink resource show"
+	status 1 fake "$dpu
 refuse-devlink 6 95 not of a PF" -j function set id 1 migratable on >"$CASE_DIR/out" 2>"$CASE_DIR/err"
 	says "cannot change port 1 of function 1" "not of a PF"
 	expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
@@ -529,7 +532,7 @@ refuse-devlink 6 95 not this one" function expose id 1 2>"$CASE_DIR/err"
 	says "cannot expose function 1" "not this one" "physical functions"
 	status 1 fake "$dpu
 refuse-devlink 6 16 held" function withdraw vf 0 2>"$CASE_DIR/err"
-	says "cannot withdraw function 2" "held" "unbind it there"
+	says "cannot withdraw function 2" "held"
 	status 1 fake "$host
 refuse-devlink 6 95" function withdraw vf 0 2>"$CASE_DIR/err"
 	says "this is the host"

@@ -19,11 +19,11 @@
 static const struct hint hints_change[] = {
 	{ -EBUSY, "a driver of the host uses it, or its VFs are enabled there: end that first" },
 	{ -ENOSPC, "the card has no more to give; \"opitool function show\" tells what others have" },
+	{ -ERANGE, "\"devlink resource show\" tells how many VFs the card has; queues a VF has at most as many as at first" },
 	{ 0, NULL }
 };
 
 static const struct hint hints_expose[] = {
-	{ -EBUSY, "a driver of the host holds it: unbind it there" },
 	{ -EOPNOTSUPP, "physical functions are always there for the host" },
 	{ 0, NULL }
 };
