@@ -11,6 +11,7 @@
  *	function BUS/DEV FIELD...	likewise
  *	dev BUS/DEV FIELD...		devices of devlink
  *	port BUS/DEV/INDEX FIELD...	their ports
+ *	nested BUS/DEV BUS/DEV		the first device belongs to the second
  *	link IFINDEX NAME FIELD...	netdevs
  *	new BUS/DEV/INDEX FIELD...	the port that devlink answers with when it
  *					makes one
@@ -47,6 +48,7 @@
 #include <unistd.h>
 
 #include "sock.h"
+#include "sysfs.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MAX_LINES	4096
@@ -406,6 +408,36 @@ static int deliver(struct nl_msg *msg, msg_fn fn, void *arg)
 
 	nlmsg_free(msg);
 	return ret;
+}
+
+/* ---- sysfs ------------------------------------------------------------- */
+
+void sysfs_driver(const struct handle *handle, char *buf, size_t size)
+{
+	(void)handle;
+	(void)size;
+	*buf = '\0';
+}
+
+bool sysfs_pci_parent(const struct handle *handle, struct handle *parent)
+{
+	const char *line;
+	char want[512];
+	int i;
+
+	load();
+	snprintf(want, sizeof(want), "%s/%s", handle->bus, handle->dev);
+	for (i = 0; i < n_there; i++) {
+		line = is_word(there[i], "nested");
+		line = line ? is_word(line, want) : NULL;
+		if (!line)
+			continue;
+		if (sscanf(line, "%31[^/]/%95[^/ ]", parent->bus,
+			   parent->dev) != 2)
+			broken(line);
+		return true;
+	}
+	return false;
 }
 
 /* ---- requests ---------------------------------------------------------- */

@@ -24,6 +24,7 @@ CASES="
 	words_that_make_no_sense_end_with_2
 	ports_of_functions
 	ports_chosen_by_each_key
+	ports_of_functions_on_the_host
 	add_asks_devlink_and_shows
 	add_sets_what_is_wanted
 	add_on_one_of_several_cards
@@ -67,9 +68,14 @@ dpu pci/0000:01:00.0 serial=0123456789abcdef role=1 func=1 seq=4
 dpu pci/0000:01:02.0 serial=0123456789abcdef role=2 func=2 seq=4
 dev pci/0000:01:00.0
 dev pci/0000:01:02.0
+dev auxiliary/opi_core.sf.0
+nested auxiliary/opi_core.sf.0 pci/0000:01:00.0
 port pci/0000:01:00.0/1 flavour=5 type=2 ifindex=4 netdev=eth0
+port pci/0000:01:02.0/2 flavour=5 type=2 ifindex=5 netdev=eth1
+port auxiliary/opi_core.sf.0/9 flavour=5 type=2 ifindex=6 netdev=eth2
 function pci/0000:01:00.0 serial=0123456789abcdef id=1 type=2 class=1 pf=0 port=1 host=0x100 opstate=2 trust=1 seq=4
-function pci/0000:01:02.0 serial=0123456789abcdef id=2 type=3 class=1 pf=0 vf=0 port=2 host=0x110 opstate=2 trust=0 seq=4"
+function pci/0000:01:02.0 serial=0123456789abcdef id=2 type=3 class=1 pf=0 vf=0 port=2 host=0x110 opstate=2 trust=0 seq=4
+function pci/0000:01:00.0 serial=0123456789abcdef id=12 type=4 class=1 pf=0 sf=7 port=9 host=0x100 opstate=2 trust=0 seq=4"
 
 ids() { jq -r '.[].func_id' | tr '\n' ' '; }
 requests() { cat "$CASE_DIR/requests" 2>/dev/null; }
@@ -325,6 +331,41 @@ ports_chosen_by_each_key()
 	EOT
 	status 1 fake "$dpu" port show vf 7 2>"$CASE_DIR/err"
 	says "opitool port show"
+}
+
+# There the port is the function's own; a subfunction's is at an auxiliary device.
+ports_of_functions_on_the_host()
+{
+	local words want
+
+	expect_eq ports "$(fake "$host" -j port show | jq -c '[.[] | [.port, .netdev, .func_id]]')" \
+'[["pci/0000:01:00.0/1","eth0",1],["pci/0000:01:02.0/2","eth1",2],["auxiliary/opi_core.sf.0/9","eth2",12]]'
+	expect_eq functions "$(fake "$host" -j function show | jq -c '[.[] | [.func_id, .port.port, .port.netdev]]')" \
+'[[1,"pci/0000:01:00.0/1","eth0"],[2,"pci/0000:01:02.0/2","eth1"],[12,"auxiliary/opi_core.sf.0/9","eth2"]]'
+	while read -r words want; do
+		# shellcheck disable=SC2086 # words
+		expect_eq "$words" "$(fake "$host" -j port show ${words//,/ } | jq -r '.[].netdev' | tr '\n' ' ')" "$want "
+	done <<-EOT
+		sf,7 eth2
+		vf,0 eth1
+		type,sf eth2
+		pf,0 eth0
+		pf,0,type,vf eth1
+		id,12 eth2
+		port,9 eth2
+		host,01:00.0 eth0 eth2
+		pci/0000:01:00.0 eth0 eth2
+		pci/0000:01:00.0/1 eth0
+		auxiliary/opi_core.sf.0 eth2
+		auxiliary/opi_core.sf.0/9 eth2
+		0123456789abcdef eth0 eth1 eth2
+	EOT
+	# Of one whose parent is not known nothing is said.
+	expect_eq unknown "$(fake "${host/nested/#}" -j function show sf 7 | jq -c '.[].port')" null
+	# Nor of another card's function with a port of that number.
+	expect_eq other "$(fake "$host
+nested auxiliary/opi_core.sf.1 pci/0000:02:00.0
+port auxiliary/opi_core.sf.1/9 flavour=5 netdev=eth9" -j port show | jq '[.[] | select(.netdev == "eth9")] | length')" 0
 }
 
 made="$dpu

@@ -25,6 +25,7 @@ CASES="
 	what_went_during_a_loss_is_shown
 	ports_that_came_before_their_dpu
 	ports_of_no_dpu_are_left_out
+	ports_of_subfunctions_on_the_host
 	port_comes_changes_and_goes
 	same_port_again_is_no_change
 	carrier_of_a_port
@@ -327,6 +328,24 @@ port pci/0000:05:00.0/0 flavour=0 netdev=e5
 > pnew pci/0000:05:00.0/0 flavour=0 netdev=e6
 > pdel pci/0000:05:00.0/0 flavour=0")" \
 'monitor sync'
+}
+
+ports_of_subfunctions_on_the_host()
+{
+	expect_eq events "$(watch "opi
+devlink
+dpu $a seq=5
+nested auxiliary/opi_core.sf.0 pci/0000:01:00.0
+> pnew auxiliary/opi_core.sf.0/7 flavour=5
+- nested
+> pnew auxiliary/opi_core.sf.0/7 flavour=5
+> pnew auxiliary/opi_core.sf.0/7 flavour=5 netdev=e7
+> pdel auxiliary/opi_core.sf.0/7 flavour=5
+> pnew auxiliary/opi_core.sf.1/8 flavour=5" port)" \
+'monitor sync 5
+port add auxiliary/opi_core.sf.0 7
+port change auxiliary/opi_core.sf.0 7 e7
+port del auxiliary/opi_core.sf.0 7 e7'
 }
 
 port_comes_changes_and_goes()

@@ -16,9 +16,9 @@
 #include <netlink/msg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "inventory.h"
+#include "sysfs.h"
 
 /* A dump that others keep changing is tried so often, then taken as it is. */
 #define DUMP_TRIES	10
@@ -182,27 +182,6 @@ static bool is_host_function(const struct port *port)
 		port->flavour == DEVLINK_PORT_FLAVOUR_PCI_SF);
 }
 
-/* Drivers that tell devlink nothing of themselves are known to sysfs. */
-static void driver_from_sysfs(const struct handle *handle, char *buf,
-			      size_t size)
-{
-	char path[256], link[256], *name;
-	ssize_t n;
-
-	if (strchr(handle->bus, '/') || strchr(handle->dev, '/'))
-		return;
-	snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/driver",
-		 handle->bus, handle->dev);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n <= 0)
-		return;
-	link[n] = '\0';
-	name = strrchr(link, '/');
-	name = name ? name + 1 : link;
-	if (strlen(name) < size)
-		strcpy(buf, name);
-}
-
 /* A device of another driver: add it if it is like a DPU. */
 static void add_other(struct inventory *inv, const struct handle *handle)
 {
@@ -233,8 +212,9 @@ static void add_other(struct inventory *inv, const struct handle *handle)
 		strcpy(dpu.driver, dev.driver);
 		strcpy(dpu.serial_name, dev.serial);
 	}
+	/* Some drivers tell devlink nothing of themselves. */
 	if (!*dpu.driver)
-		driver_from_sysfs(handle, dpu.driver, sizeof(dpu.driver));
+		sysfs_driver(handle, dpu.driver, sizeof(dpu.driver));
 	list_add(&inv->dpus, &dpu, sizeof(dpu));
 }
 
@@ -316,7 +296,7 @@ const struct function *inventory_function_of(const struct inventory *inv,
 
 	list_each(fn, &inv->functions)
 		if (FN_HAS(fn, PORT_INDEX) && fn->port == port->index &&
-		    handle_eq(&fn->handle, &port->handle))
+		    handle_eq(&fn->handle, &port->owner))
 			return fn;
 	return NULL;
 }
@@ -330,12 +310,24 @@ const struct port *inventory_port_of(const struct inventory *inv,
 		return NULL;
 	list_each(port, &inv->ports)
 		if (port->index == fn->port &&
-		    handle_eq(&port->handle, &fn->handle))
+		    handle_eq(&port->owner, &fn->handle))
 			return port;
 	return NULL;
 }
 
 /* ---- ports ------------------------------------------------------------- */
+
+/*
+ * On the host a subfunction is an auxiliary device with a devlink instance of its
+ * own; the family tells of it at its physical function.  (devlink knows which
+ * is nested where, too, but does not say it of all.)
+ */
+void inventory_own_port(struct port *port)
+{
+	if (strcmp(port->handle.bus, "auxiliary") ||
+	    !sysfs_pci_parent(&port->handle, &port->owner))
+		port->owner = port->handle;
+}
 
 static int take_port(struct nlmsghdr *nlh, void *arg)
 {
@@ -344,6 +336,7 @@ static int take_port(struct nlmsghdr *nlh, void *arg)
 
 	if (parse_port(nlh, &port))
 		return -EBADMSG;
+	inventory_own_port(&port);
 	list_add(ports, &port, sizeof(port));
 	return 0;
 }

@@ -55,6 +55,8 @@ struct function *inventory_find_function(struct inventory *inv,
 const struct link *inventory_find_link(const struct inventory *inv,
 				       uint32_t ifindex);
 
+/* Find out to which device a port belongs. */
+void inventory_own_port(struct port *port);
 void inventory_add_link(struct inventory *inv, const struct link *link);
 
 /* A function and its devlink port belong together by its index; NULL: none. */

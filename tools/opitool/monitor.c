@@ -282,7 +282,7 @@ static void drop_other_ports(struct inventory *inv)
 	port = to = inv->ports.data;
 	end = port + inv->ports.n;
 	for (; port != end; port++)
-		if (inventory_find_dpu(inv, &port->handle))
+		if (inventory_find_dpu(inv, &port->owner))
 			*to++ = *port;
 	inv->ports.n = to - (struct port *)inv->ports.data;
 }
@@ -472,14 +472,18 @@ static void devlink_event(struct monitor *mon, struct nlmsghdr *nlh)
 		return;
 	}
 	if (!known) {
+		inventory_own_port(&port);
 		/* Of a DPU, of a device that is one now, or of none? */
-		if (!inventory_find_dpu(&mon->inv, &port.handle)) {
+		if (!inventory_find_dpu(&mon->inv, &port.owner)) {
 			look_later(mon, LOOK_NEWS);
 			return;
 		}
 		list_add(&mon->inv.ports, &port, sizeof(port));
 		port_event(mon, "add", &port);
-	} else if (!same_port(known, &port)) {
+		return;
+	}
+	port.owner = known->owner;
+	if (!same_port(known, &port)) {
 		*known = port;
 		port_event(mon, "change", &port);
 	}

@@ -339,6 +339,7 @@ int parse_port(struct nlmsghdr *nlh, struct port *port)
 	    !tb[DEVLINK_ATTR_PORT_INDEX])
 		return -EBADMSG;
 
+	port->owner = port->handle;
 	port->index = nla_get_u32(tb[DEVLINK_ATTR_PORT_INDEX]);
 
 #define GET(attr, type, member, bit) do {				\

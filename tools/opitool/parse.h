@@ -118,10 +118,18 @@ enum {
 	PORT_FN_MAX_IO_EQS = 0x1000,
 };
 
-/* A devlink port; its netdev is known only in that netdev's namespace. */
+/**
+ * struct port - a devlink port
+ * @cmd:	of the message: DEVLINK_CMD_*
+ * @handle:	the device
+ * @owner:	the PCI device to which that belongs; the same if it is one
+ * @have:	which of the members below were there
+ * @netdev:	known only in the namespace of the netdev
+ */
 struct port {
 	uint8_t cmd;
 	struct handle handle;
+	struct handle owner;
 	uint32_t index;
 	uint32_t have;
 	uint32_t number, controller, pf, vf, sf;

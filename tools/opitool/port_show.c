@@ -75,7 +75,7 @@ const struct verb verb_port_show = {
 "\n"
 "On the DPU a port is the uplink (physical) or the other end of a function of\n"
 "the host (pcipf, pcivf, pcisf; controller 1 is the host); on the host it is\n"
-"the function itself (virtual). The netdev is shown if it is in this network\n"
-"namespace.\n",
+"the function itself (virtual), at an auxiliary device if it is a subfunction.\n"
+"The netdev is shown if it is in this network namespace.\n",
 	.run	= run,
 };

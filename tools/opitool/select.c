@@ -103,9 +103,12 @@ bool target_is_port(const struct target *target, struct inventory *inv,
 	const struct dpu *dpu;
 
 	if (target->text && target->by_handle)
-		return handle_eq(&target->handle, &port->handle) &&
-		       (!target->has_index || target->index == port->index);
-	dpu = inventory_find_dpu(inv, &port->handle);
+		return target->has_index ?
+		       target->index == port->index &&
+		       handle_eq(&target->handle, &port->handle) :
+		       handle_eq(&target->handle, &port->handle) ||
+		       handle_eq(&target->handle, &port->owner);
+	dpu = inventory_find_dpu(inv, &port->owner);
 	return dpu && target_is_dpu(target, dpu);
 }
 
@@ -320,10 +323,10 @@ static bool pf_fits(const struct select *sel, bool there, uint32_t pf,
 	       (!(sel->have & KEY_BIT(PF)) || sel->have & of_it || itself);
 }
 
-bool select_is_function(const struct select *sel, const struct function *fn)
+/* All but what names a device. */
+static bool keys_fit(const struct select *sel, const struct function *fn)
 {
-	return target_is_function(&sel->target, fn) &&
-	       fits(sel, KEY_ID, true, fn->id) &&
+	return fits(sel, KEY_ID, FN_HAS(fn, FUNC_ID), fn->id) &&
 	       fits(sel, KEY_TYPE, FN_HAS(fn, TYPE), fn->type) &&
 	       fits(sel, KEY_PORT, FN_HAS(fn, PORT_INDEX), fn->port) &&
 	       fits(sel, KEY_CONTROLLER, FN_HAS(fn, CONTROLLER),
@@ -335,7 +338,12 @@ bool select_is_function(const struct select *sel, const struct function *fn)
 	       fits(sel, KEY_HOST, FN_HAS(fn, HOST_ADDRESS), fn->host);
 }
 
-/* What devlink calls a flavour; 0: no port of a card. */
+bool select_is_function(const struct select *sel, const struct function *fn)
+{
+	return target_is_function(&sel->target, fn) && keys_fit(sel, fn);
+}
+
+/* What devlink calls a flavour; 0: that says nothing. */
 static uint32_t port_type(const struct port *port)
 {
 	if (!(port->have & PORT_FLAVOUR))
@@ -353,24 +361,36 @@ static uint32_t port_type(const struct port *port)
 	return 0;
 }
 
+/*
+ * On the DPU devlink says what a port stands for, of other drivers' devices, too;
+ * on the host only its function does.
+ */
 bool select_is_port(const struct select *sel, struct inventory *inv,
 		    const struct port *port)
 {
-	const struct function *fn =
-		inventory_function_of(inv, port);
+	const struct function *fn = inventory_function_of(inv, port);
+	struct function of = { 0 };
 
-	return target_is_port(&sel->target, inv, port) &&
-	       fits(sel, KEY_ID, fn, fn ? fn->id : 0) &&
-	       fits(sel, KEY_PORT, true, port->index) &&
-	       fits(sel, KEY_CONTROLLER, port->have & PORT_CONTROLLER,
-		    port->controller) &&
-	       fits(sel, KEY_TYPE, true, port_type(port)) &&
-	       pf_fits(sel, port->have & PORT_PF, port->pf,
-		       !(port->have & (PORT_VF | PORT_SF))) &&
-	       fits(sel, KEY_VF, port->have & PORT_VF, port->vf) &&
-	       fits(sel, KEY_SF, port->have & PORT_SF, port->sf) &&
-	       fits(sel, KEY_HOST, fn && FN_HAS(fn, HOST_ADDRESS),
-		    fn ? fn->host : 0);
+	if (!target_is_port(&sel->target, inv, port))
+		return false;
+	if (fn)
+		of = *fn;
+
+#define TAKE(there, attr, member, value) do {				\
+	if (there) {							\
+		of.member = value;					\
+		of.have |= 1u << OPI_A_FUNCTION_##attr;			\
+	}								\
+} while (0)
+	TAKE(true, PORT_INDEX, port, port->index);
+	TAKE(port_type(port), TYPE, type, port_type(port));
+	TAKE(port->have & PORT_CONTROLLER, CONTROLLER, controller,
+	     port->controller);
+	TAKE(port->have & PORT_PF, PF, pf, port->pf);
+	TAKE(port->have & PORT_VF, VF, vf, port->vf);
+	TAKE(port->have & PORT_SF, SF, sf, port->sf);
+#undef TAKE
+	return keys_fit(sel, &of);
 }
 
 int not_found(const struct inventory *inv, const struct target *target,
