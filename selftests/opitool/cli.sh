@@ -12,6 +12,7 @@
 CASES="
 	usage_errors_end_with_2
 	usage_errors_say_what_would_be_right
+	options_have_a_long_form
 	help_lists_every_verb
 	help_for_each_verb
 	version_is_one
@@ -19,6 +20,9 @@ CASES="
 	without_a_card_json_is_valid
 	manual_page_lints
 	manual_page_names_every_verb_and_key
+	help_manual_page_and_completion_agree_on_verbs
+	help_manual_page_and_completion_agree_on_options
+	help_manual_page_and_completion_agree_on_keys
 	exit_codes_are_documented
 	completion_of_verbs
 	completion_of_names
@@ -46,7 +50,13 @@ usage_errors_end_with_2()
 
 		-x
 		-j
+		--nonsense
+		--js=x version
+		--
 		nonsense
+		dpu show -j
+		version --json
+		function set id 1 -p
 		dpu nonsense
 		dpu show a b
 		dpu show pci/
@@ -79,6 +89,21 @@ usage_errors_say_what_would_be_right()
 	grep -q '^usage: opitool .*function set FUNCTION SETTING' "$CASE_DIR/err"
 	opitool nonsense 2>"$CASE_DIR/err" || :
 	grep -q 'opitool help' "$CASE_DIR/err"
+	opitool dpu show -j 2>"$CASE_DIR/err" || :
+	grep -q '"-j": options stand before the verb' "$CASE_DIR/err"
+	opitool --nonsense 2>"$CASE_DIR/err" || :
+	grep -q 'no option --nonsense$' "$CASE_DIR/err"
+	opitool -jx version 2>"$CASE_DIR/err" || :
+	grep -q 'no option -x$' "$CASE_DIR/err"
+}
+
+options_have_a_long_form()
+{
+	diff <(opitool --help) <(opitool -h)
+	diff <(opitool --version) <(opitool -V)
+	diff <(opitool --json version) <(opitool -j version)
+	diff <(opitool --pretty version) <(opitool -p version)
+	opitool --pretty version | jq -e .opitool >/dev/null
 }
 
 help_lists_every_verb()
@@ -155,6 +180,77 @@ manual_page_names_every_verb_and_key()
 			sed 's/.*"\(.*\)"/\1/' | sort -u); do
 		[[ $page =~ [^a-z_]${key}[^a-z_] ]] || fail "the manual page does not tell of $key"
 	done
+}
+
+# What is in one and not in the other: agree WHAT A-NAME A B-NAME B
+agree()
+{
+	diff -u --label "$2" --label "$4" <(sort -u <<<"$3") <(sort -u <<<"$5") >&2 || fail "$1: $2 and $4 differ"
+}
+
+help_manual_page_and_completion_agree_on_verbs()
+{
+	local help man offer noun verb
+
+	# Each with what may follow it.
+	help=$(for noun in $(complete_line 'opitool help '); do opitool help "$noun"; done |
+		sed -n 's/^usage: opitool \[-j\] \[-p\] //p')
+	man=$(inroot mandoc -Tascii -Owidth=400 "$tool/opitool.1" | sed 's/.\x08//g' |
+		sed -n '/^SYNOPSIS/,/^DESCRIPTION/s/^ *opitool \(\[-jp\] \)\{0,1\}//p')
+	agree synopsis help "$help" "manual page" "$man"
+
+	help=$(printf '%s\n' "$help" | sed 's/ [^a-z].*//')
+	offer=$(for noun in $(complete_line 'opitool help '); do
+		[ -n "$(complete_line "opitool help $noun ")" ] || echo "$noun"
+		for verb in $(complete_line "opitool help $noun "); do echo "$noun $verb"; done
+	done)
+	agree verbs help "$help" completion "$offer"
+	for noun in dpu port function; do
+		expect_eq "$noun" "$(complete_line "opitool $noun ")" "$(complete_line "opitool help $noun ")"
+	done
+	expect_eq monitor "$(complete_line 'opitool monitor ' | sed 's/ / | /g')" \
+		"$(opitool help monitor | sed -n 's/^usage: .*\[\(dpu .*\)\]$/\1/p')"
+}
+
+help_manual_page_and_completion_agree_on_options()
+{
+	local help
+
+	help=$(opitool help | sed -n 's/^  \(-.*\)  .*/\1/p' | tr -d ',' | tr -s ' ' '\n')
+	agree options help "$help" "manual page" \
+		"$(inroot mandoc -Tascii "$tool/opitool.1" | sed 's/.\x08//g' |
+			sed -n 's/^ *\(-[a-zA-Z]\), \(--[a-z]*\) *$/\1\n\2/p')"
+	agree options help "$help" completion \
+		"$(complete_line 'opitool -' | tr ' ' '\n'; complete_line 'opitool --' | tr ' ' '\n')"
+}
+
+# Keys in the lists that help, and the manual page, have of a verb.
+help_keys() { opitool help "$@" | sed -n 's/^  \([a-z].*[^ ]\)  .*/\1/p' | sed 's/, /\n/g' | sed 's/ .*//'; }
+page_keys()
+{
+	sed -n "/^\.Ss opitool $*\$/,/^\.Ss/s/^\.It Cm \(.*\( Ar \| | \).*\)/\1/p" "$tool/opitool.1" |
+		sed 's/ , /\n/g' | sed 's/ .*//'
+}
+offered_keys() { complete_line "opitool $* " | tr ' ' '\n'; }
+
+help_manual_page_and_completion_agree_on_keys()
+{
+	local verb settings choose
+
+	: | tee "$CASE_DIR/dpus" "$CASE_DIR/ports" >"$CASE_DIR/functions"
+	for verb in "port show" "function show" "function set"; do
+		# shellcheck disable=SC2086 # words
+		agree "$verb" help "$(help_keys $verb)" "manual page" "$(page_keys $verb)"
+	done
+	settings=$(help_keys function set) choose=$(help_keys function show)
+	expect_range settings "$(wc -l <<<"$settings")" 7 100
+	agree port help "$(help_keys port show)" completion "$(offered_keys port show)"
+	for verb in show expose withdraw del; do
+		agree "function $verb" help "$choose" completion "$(offered_keys function "$verb")"
+	done
+	agree "function set" help "$choose"$'\n'"$settings" completion "$(offered_keys function set)"
+	agree "function add" help "$(grep -vx max-vfs <<<"$settings")"$'\nsf\npf\ncontroller' \
+		completion "$(offered_keys function add)"
 }
 
 exit_codes_are_documented()

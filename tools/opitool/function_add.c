@@ -157,7 +157,7 @@ static int run(const struct opts *opts, int argc, char **argv)
 const struct verb verb_function_add = {
 	.noun	= "function",
 	.verb	= "add",
-	.args	= "[DEV] sf N [SETTING]...",
+	.args	= "[DEV] sf N [SETTING ...]",
 	.what	= "make a subfunction",
 	.help	=
 "On the DPU: makes subfunction N and shows it.  The host does not see it until\n"

@@ -36,7 +36,7 @@ static int run(const struct opts *opts, int argc, char **argv)
 const struct verb verb_function_set = {
 	.noun	= "function",
 	.verb	= "set",
-	.args	= "FUNCTION SETTING...",
+	.args	= "FUNCTION SETTING ...",
 	.what	= "change a function",
 	.help	=
 "On the DPU: changes the one function that FUNCTION (\"help function show\")\n"

@@ -25,10 +25,10 @@ static void help_all(void)
 		printf("  %-36s %s\n", buf, (*v)->what);
 	}
 	printf("\n"
-	       "  -j  JSON instead of text\n"
-	       "  -p  JSON, indented\n"
-	       "  -V  the same as version\n"
-	       "  -h  the same as help\n"
+	       "  -j, --json     JSON instead of text\n"
+	       "  -p, --pretty   JSON, indented\n"
+	       "  -V, --version  the same as version\n"
+	       "  -h, --help     the same as help\n"
 	       "\n"
 	       "\"opitool help VERB\" says more, opitool(1) everything.\n");
 }

@@ -85,7 +85,12 @@ _opitool()
 	done
 
 	case ${verb[*]} in
-	'') want='dpu port function monitor help version -j -p -V -h' ;;
+	'')
+		want='dpu port function monitor help version -j -p -V -h'
+		case $cur in
+		--*) want='--json --pretty --version --help' ;;
+		esac
+		;;
 	dpu | port | 'help dpu' | 'help port') want=show ;;
 	function | 'help function') want='show add set expose withdraw del' ;;
 	'dpu show') want=$(_opitool_names dpu) ;;

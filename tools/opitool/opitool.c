@@ -123,14 +123,22 @@ static const struct verb *find_verb(int argc, char **argv, int *words)
 	return NULL;
 }
 
+static const struct option options[] = {
+	{ "json",	no_argument, NULL, 'j' },
+	{ "pretty",	no_argument, NULL, 'p' },
+	{ "version",	no_argument, NULL, 'V' },
+	{ "help",	no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 }
+};
+
 static int run(int argc, char **argv)
 {
 	struct opts opts = { 0 };
 	const struct verb *verb;
-	int c, words = 0;
+	int c, i, words = 0;
 
 	/* "+": what follows the verb is the verb's. */
-	while ((c = getopt(argc, argv, "+:jpVh")) != -1) {
+	while ((c = getopt_long(argc, argv, "+:jpVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'j':
 			opts.json = true;
@@ -144,8 +152,12 @@ static int run(int argc, char **argv)
 		case 'h':
 			return verb_help.run(&opts, 0, NULL);
 		default:
-			return bad_usage(NULL, "there is no option -%c",
-					 optopt);
+			/* A long one is the last word that was read. */
+			return !strncmp(argv[optind - 1], "--", 2) ?
+				bad_usage(NULL, "there is no option %s",
+					  argv[optind - 1]) :
+				bad_usage(NULL, "there is no option -%c",
+					  optopt);
 		}
 	}
 	argc -= optind;
@@ -159,6 +171,12 @@ static int run(int argc, char **argv)
 				 argv[1]);
 	if (!verb)
 		return bad_usage(NULL, "there is no \"%s\"", argv[0]);
+
+	/* No name or value of a verb is like this. */
+	for (i = words; i < argc; i++)
+		if (*argv[i] == '-')
+			return bad_usage(verb, "\"%s\": options stand before the verb",
+					 argv[i]);
 
 	return verb->run(&opts, argc - words, argv + words);
 }
