@@ -16,6 +16,7 @@ CASES="
 	enumerations_are_those_of_the_interface_header
 	tool_names_values_as_the_spec
 	every_attribute_is_documented_in_uapi_rst
+	tables_of_uapi_rst_are_those_of_the_spec
 	only_reading_needs_no_privilege
 	generated_user_code_compiles
 "
@@ -175,6 +176,17 @@ every_attribute_is_documented_in_uapi_rst()
 	while read -r name; do
 		grep -q "\`\`$name\`\`" "$doc" || fail "uapi.rst does not tell of $name"
 	done < <(jq -r '(."attribute-sets"[].attributes[] | select(.type != "pad").name), .operations.list[].name' "$bin/spec")
+}
+
+# Names and types, in their order.
+tables_of_uapi_rst_are_those_of_the_spec()
+{
+	local doc=$OPI_TOP/Documentation/uapi.rst
+
+	sed -n 's/^``\([a-z-]*\)`` \{1,\}\(string\|nest\|u[0-9]*\) .*/\1 \2/p' "$doc" >"$CASE_DIR/doc"
+	jq -r '."attribute-sets"[].attributes[] | select(.type != "pad") | "\(.name) \(.type)"' "$bin/spec" >"$CASE_DIR/spec"
+	expect_range attributes "$(wc -l <"$CASE_DIR/spec")" 40 1000
+	diff -u "$CASE_DIR/spec" "$CASE_DIR/doc" >&2 || fail "uapi.rst and the spec have other attributes"
 }
 
 # What changes something is for administrators, and what does not is for all.
