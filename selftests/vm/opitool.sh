@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 120
+# timeout: 240
 # order: 26
 #
 # opitool with a real card, on both sides.  (What it does without one: opitool/.)
@@ -8,6 +8,7 @@
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/func.sh"
 
 CASES="
 	dpu_show_on_both_sides
@@ -16,6 +17,12 @@ CASES="
 	text_and_json_say_the_same
 	unknown_names_are_refused
 	monitor_shows_links_and_peers
+	both_sides_tell_the_same_map
+	vf_is_changed_and_devlink_agrees
+	vf_is_withdrawn_and_exposed
+	subfunction_from_add_to_del
+	monitor_shows_functions
+	refusals_say_what_to_do
 	everybody_may_look
 	without_the_driver_it_says_so
 "
@@ -29,7 +36,7 @@ dpu_show_on_both_sides()
 	for vm in host dpu; do
 		on "$vm" opitool -j dpu show </dev/null >"$CASE_DIR/$vm"
 		expect_eq "DPUs of $vm" "$(jq length "$CASE_DIR/$vm")" 1
-		jq -e '.[0] | .driver == "opi_core" and .via == "opi" and .health == "ok" and .dev_state == "ready"' "$CASE_DIR/$vm"
+		jq -e '.[0] | .driver == "opi_core" and .via == "opi" and .health == "ok" and .dev_state == "ready"' "$CASE_DIR/$vm" >/dev/null
 		expect_eq "device" "$(jq -r '.[0].dev' "$CASE_DIR/$vm")" "pci/$(pci_of "$vm")"
 	done
 }
@@ -44,7 +51,7 @@ a_dpu_can_be_named_in_each_way()
 	done
 }
 
-port_show_agrees_with_devlink()
+ports_agree()
 {
 	local vm
 
@@ -53,7 +60,12 @@ port_show_agrees_with_devlink()
 			"$(on "$vm" opitool -j port show </dev/null | jq -c '[.[] | [.port, .flavour, .netdev]] | sort')" \
 			"$(on "$vm" devlink -j port show </dev/null | jq -c '[.port | to_entries[] | [.key, .value.flavour, .value.netdev]] | sort')"
 	done
-	dpu opitool -j port show </dev/null | jq -e 'all(.carrier and .up)'
+}
+
+port_show_agrees_with_devlink()
+{
+	ports_agree
+	dpu opitool -j port show </dev/null | jq -e 'all(.carrier and .up)' >/dev/null
 }
 
 text_and_json_say_the_same()
@@ -97,7 +109,174 @@ monitor_shows_links_and_peers()
 	dpu modprobe opi_core </dev/null
 	wait_for 10 said mon '"object":"dpu".*"peer":"ready"'
 	# Every line is an object of its own.
-	jq -e -n 'reduce inputs as $i (0; . + 1) > 4' "$CASE_DIR/mon"
+	jq -e -n 'reduce inputs as $i (0; . + 1) > 4' "$CASE_DIR/mon" >/dev/null
+}
+
+# Which function the host finds where, as it tells and as the DPU tells.
+map_of()
+{
+	on "$1" opitool -j function show </dev/null |
+		jq -c '[.[] | select(.host_address) | [.serial, .func_id, .type, .pf, .vf, .host_address]] | sort'
+}
+
+both_sides_tell_the_same_map()
+{
+	local n pci
+
+	vfs 2
+	await dpu 10 "opitool -j function show type vf | jq -e '[.[] | select(.host_address)] | length == 2'"
+	expect_eq map "$(map_of host)" "$(map_of dpu)"
+	# And both are right: that is where the host has them.
+	for n in 0 1; do
+		pci=$(vf_pci "$n")
+		expect_eq "VF $n" "$(dpu opitool -j function show vf "$n" </dev/null | jq -r '.[].host_address')" "${pci#0000:}"
+		expect_eq "who $pci is" "$(dpu opitool -j function show host "$pci" </dev/null | jq '.[].vf')" "$n"
+		expect_eq "its device" "$(host opitool -j function show host "$pci" </dev/null | jq -r '.[].dev')" "pci/$pci"
+		expect_eq "its representor" "$(dpu opitool -j port show host "$pci" </dev/null | jq -r '.[].netdev')" "$(fn_rep vf "$n")"
+	done
+}
+
+vf_is_changed_and_devlink_agrees()
+{
+	vfs 1
+	dpu opitool function set vf 0 trust off vlan 7 hw-addr 02:00:00:00:77:01 </dev/null
+	defer "dpu opitool function set vf 0 trust on vlan 0 </dev/null"
+	expect_eq function "$(dpu opitool -j function show vf 0 </dev/null | jq -c '.[] | [.trust, .vlan, .port.hw_addr]')" \
+		'[false,7,"02:00:00:00:77:01"]'
+	expect_eq devlink "$(fn_field vf 0 .function.hw_addr)" 02:00:00:00:77:01
+	# With -j a change prints what then is.
+	expect_eq printed "$(dpu opitool -j function set vf 0 vlan 0 </dev/null | jq -c '.[] | [.vf, .vlan]')" '[0,0]'
+	# The limit that "pf 0" names is the physical function's.
+	set_vfs 0
+	dpu opitool function set pf 0 max-vfs 3 </dev/null
+	expect_eq VFs "$(dpu opitool -j function show type vf </dev/null | jq length)" 3
+}
+
+vf_is_withdrawn_and_exposed()
+{
+	vfs 1
+	expect_log host 'opi_core [0-9a-f:.]+: function is not in service'
+	dpu opitool function withdraw vf 0 </dev/null
+	expect_eq withdrawn "$(fn_field vf 0 .function.state)" inactive
+	await dpu 10 "opitool -j function show vf 0 | jq -e '.[].opstate == \"hidden\"'"
+	dpu opitool function expose vf 0 </dev/null
+	expect_eq exposed "$(fn_field vf 0 .function.state)" active
+	await dpu 10 "opitool -j function show vf 0 | jq -e '.[].opstate != \"hidden\"'"
+}
+
+# says_no STATUS WORDS VM CMD...: the command ends so, and says WORDS.
+says_no()
+{
+	local want=$1 words=$2 vm=$3 rc=0
+	shift 3
+
+	on "$vm" "$@" </dev/null >/dev/null 2>"$CASE_DIR/err" || rc=$?
+	expect_eq "status of '$*'" "$rc" "$want"
+	grep -qF -- "$words" "$CASE_DIR/err" || { cat "$CASE_DIR/err" >&2; fail "it does not say '$words': $*"; }
+}
+
+subfunction_from_add_to_del()
+{
+	local made
+
+	made=$(dpu opitool -j function add sf 9 trust on vlan 4 hw-addr 02:00:00:00:99:09 </dev/null)
+	defer "dpu opitool function del sf 9 </dev/null 2>/dev/null || :"
+	expect_eq made "$(jq -c '.[] | [.type, .sf, .opstate, .trust, .vlan, .port.hw_addr, .port.state]' <<<"$made")" \
+		'["sf",9,"hidden",true,4,"02:00:00:00:99:09","inactive"]'
+	# Nothing of it on the host before it is exposed.
+	expect_eq hidden "$(host opitool -j function show sf 9 </dev/null 2>/dev/null || :)" "[]"
+	dpu opitool function expose sf 9 </dev/null
+	await dpu 20 "opitool -j function show sf 9 | jq -e '.[].opstate == \"attached\"'"
+	expect_eq id "$(host opitool -j function show sf 9 </dev/null | jq '.[].func_id')" "$(jq '.[].func_id' <<<"$made")"
+	# The host finds its netdev, which devlink has at a device of its own.
+	await host 20 "opitool -j port show sf 9 | jq -e '.[].mac == \"02:00:00:00:99:09\"'"
+	expect_match netdev "$(host opitool -j function show sf 9 </dev/null | jq -r '.[].port | .port, .netdev' | paste -sd' ')" \
+		'^auxiliary/opi_core\.sf\.[0-9]+/[0-9]+ [a-z0-9]+$'
+	ports_agree
+	dpu opitool function withdraw sf 9 </dev/null
+	dpu opitool function del sf 9 </dev/null
+	expect_eq gone "$(dpu opitool -j function show sf 9 </dev/null 2>/dev/null || :)" "[]"
+	expect_eq "gone on the host" "$(host opitool -j function show sf 9 </dev/null 2>/dev/null || :)" "[]"
+
+	# One whose setting is refused leaves nothing behind.
+	says_no 1 "removed again" dpu opitool function add sf 9 hw-addr 03:00:00:00:99:09
+	expect_eq gone "$(dpu opitool -j function show sf 9 </dev/null 2>/dev/null || :)" "[]"
+}
+
+# told VM REGEX: the monitor there says it, behind what was told before.
+declare -A from=([host]=0 [dpu]=0)
+told()
+{
+	local n
+
+	n=$(sed "1,${from[$1]}d" "$CASE_DIR/mon_$1" | grep -nE -- "$2" | sed -n '1s/:.*//p') || :
+	[ -n "$n" ] && from[$1]=$((from[$1] + n))
+}
+tells() { wait_for 20 told "$1" "\"object\":\"function\",\"event\":$2"; }
+
+# Each step of a function's life, in its order, on both sides.
+monitor_shows_functions()
+{
+	local vm
+
+	vfs 0
+	[ "$(func_field dpu '.type == "pf"' .max_vfs)" -ge 1 ] || max_vfs 1
+	for vm in host dpu; do
+		bg "mon_$vm" "$vm" opitool -j monitor function
+		wait_for 20 told "$vm" '"event":"sync"'
+	done
+
+	set_vfs 1
+	tells dpu '"change","changed":\["num-vfs"\].*"type":"pf".*"num_vfs":1'
+	tells dpu '"change","changed":\[.*"exposed".*"vf":0.*"opstate":"exposed"'
+	tells dpu '"change","changed":\[.*"attached".*"vf":0.*"opstate":"attached"'
+	tells host '"add",.*"vf":0.*"host_address":'
+	dpu opitool function set vf 0 vlan 5 </dev/null
+	tells dpu '"change","changed":\["set"\].*"vf":0.*"vlan":5'
+	tells host '"change","changed":\["set"\].*"vf":0.*"vlan":5'
+	dpu opitool function set vf 0 vlan 0 </dev/null
+	set_vfs 0
+	tells dpu '"change","changed":\[.*"detached".*"vf":0'
+	tells dpu '"change","changed":\[.*"withdrawn".*"vf":0.*"opstate":"hidden"'
+	tells host '"del",.*"vf":0'
+
+	dpu opitool function add sf 8 </dev/null >/dev/null
+	defer "dpu opitool function del sf 8 </dev/null 2>/dev/null || :"
+	tells dpu '"add",.*"sf":8,.*"opstate":"hidden"'
+	dpu opitool function expose sf 8 </dev/null
+	tells dpu '"change","changed":\[.*"exposed".*"sf":8.*"opstate":"exposed"'
+	tells dpu '"change","changed":\[.*"attached".*"sf":8.*"opstate":"attached"'
+	tells host '"add",.*"sf":8'
+	tells host '"change","changed":\["attached"\].*"sf":8'
+	dpu opitool function withdraw sf 8 </dev/null
+	tells dpu '"change","changed":\[.*"detached".*"sf":8'
+	tells dpu '"change","changed":\[.*"withdrawn".*"sf":8.*"opstate":"hidden"'
+	tells host '"del",.*"sf":8'
+	dpu opitool function del sf 8 </dev/null
+	tells dpu '"del",.*"sf":8'
+	for vm in host dpu; do
+		if said "mon_$vm" '"object":"(dpu|port)"|"event":"lost"'; then
+			fail "$vm tells of something else: $(cat "$CASE_DIR/mon_$vm")"
+		fi
+	done
+}
+
+refusals_say_what_to_do()
+{
+	local nobody=(setpriv --reuid nobody --regid nogroup --clear-groups)
+
+	says_no 1 "this is the host" host opitool function set pf 0 trust on
+	says_no 1 "this is the host" host opitool function add sf 3
+	says_no 1 "as root" dpu "${nobody[@]}" opitool function set pf 0 trust on
+	says_no 1 "as root" dpu "${nobody[@]}" opitool function add sf 3
+	says_no 1 sriov_numvfs dpu opitool function del pf 0
+	says_no 1 "physical functions" dpu opitool function expose pf 0
+	says_no 1 "opitool function show" dpu opitool function expose vf 60000
+	vfs 1
+	says_no 1 "end that first" dpu opitool function set pf 0 max-vfs 0
+	dpu opitool -j function add sf 3 </dev/null >/dev/null
+	defer "dpu opitool function del sf 3 </dev/null"
+	says_no 1 "number is taken" dpu opitool function add sf 3
 }
 
 everybody_may_look()
