@@ -121,7 +121,7 @@ static void opi_dev_restore_config(struct opi_dev *od)
 	struct pci_dev *pdev = od->pdev;
 	u16 cmd;
 
-	if (!pdev->is_virtfn || !pdev->state_saved)
+	if (!pdev->is_virtfn || !pdev->state_saved || !od->n_vecs)
 		return;
 	pci_read_config_word(pdev, PCI_COMMAND, &cmd);
 	if (cmd & PCI_COMMAND_MASTER)
@@ -483,6 +483,11 @@ static void opi_watch_work(struct work_struct *work)
 	if (!test_bit(OPI_DEV_F_BLOCKED, &od->flags)) {
 		int card = opi_hw_check(od);
 
+		/* Without its configuration no register answers. */
+		if (card) {
+			opi_dev_restore_config(od);
+			card = opi_hw_check(od);
+		}
 		if (od->state == OPI_DEV_STATE_READY)
 			opi_watch_started(od, card);
 		else
