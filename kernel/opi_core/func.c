@@ -224,6 +224,26 @@ void opi_funcs_remove(struct opi_dev *od)
 		opi_func_del(od, func);
 }
 
+/**
+ * opi_func_withheld - the DPU does not let us have our function any more
+ * @od:		the device of a virtual function, stopped
+ *
+ * A function without service gets no event that says so.  When it is in service
+ * again the table is read anew, and what has changed is told.
+ *
+ * Context: devl_lock held.
+ */
+void opi_func_withheld(struct opi_dev *od)
+{
+	struct opi_func *func;
+	unsigned long id;
+
+	xa_for_each(&od->funcs, id, func) {
+		func->info.state = OPI_FUNC_HIDDEN;
+		opi_nl_func_tell(&func->nl, &func->info, 0);
+	}
+}
+
 /* There is a function that we have not heard of before: its port, on the DPU. */
 static int opi_func_new(struct opi_dev *od, u32 id)
 {

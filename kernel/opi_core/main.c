@@ -199,6 +199,8 @@ void opi_dev_stop(struct opi_dev *od, enum opi_dev_state state)
 	opi_eqs_stop(od);
 	opi_dev_show(od, 0);
 	opi_health_update(od);
+	if (od->pdev->is_virtfn && state == OPI_DEV_STATE_ABSENT)
+		opi_func_withheld(od);
 }
 
 /**

@@ -476,6 +476,7 @@ void opi_funcs_remove(struct opi_dev *od);
 int opi_func_reread(struct opi_dev *od, u32 id);
 struct opi_port *opi_func_made(struct opi_dev *od, u32 id);
 void opi_func_gone(struct opi_dev *od, u32 id);
+void opi_func_withheld(struct opi_dev *od);
 void opi_func_event(struct opi_dev *od, const struct opi_event *ev);
 void opi_func_refresh(struct opi_dev *od, struct opi_func *func);
 

@@ -156,12 +156,19 @@ vf_is_withdrawn_and_exposed()
 {
 	vfs 1
 	expect_log host 'opi_core [0-9a-f:.]+: function is not in service'
+	bg mon_vf host opitool -j monitor function
+	wait_for 20 said mon_vf '"event":"sync"'
 	dpu opitool function withdraw vf 0 </dev/null
 	expect_eq withdrawn "$(fn_field vf 0 .function.state)" inactive
 	await dpu 10 "opitool -j function show vf 0 | jq -e '.[].opstate == \"hidden\"'"
+	# The host says the same, with no word from the card.
+	await host 20 "opitool -j function show vf 0 | jq -e '.[].opstate == \"hidden\"'"
+	wait_for 10 said mon_vf '"changed":\["withdrawn","detached"\].*"vf":0.*"opstate":"hidden"'
 	dpu opitool function expose vf 0 </dev/null
 	expect_eq exposed "$(fn_field vf 0 .function.state)" active
 	await dpu 10 "opitool -j function show vf 0 | jq -e '.[].opstate != \"hidden\"'"
+	await host 20 "opitool -j function show vf 0 | jq -e '.[].opstate == \"attached\"'"
+	wait_for 10 said mon_vf '"changed":\["exposed","attached"\].*"vf":0.*"opstate":"attached"'
 }
 
 # says_no STATUS WORDS VM CMD...: the command ends so, and says WORDS.
