@@ -3,12 +3,13 @@
  * Send and receive Ethernet frames whose every byte is known, through packet
  * sockets, so that no protocol pads, splits or repairs anything:
  *
- *	frames send IF [-d MAC] [-l LEN[,LEN...]] [-n COUNT] [-s SEED] [-v VLAN]
+ *	frames send IF [-d MAC] [-l LEN[,LEN...]] [-n COUNT] [-s SEED] [-v VLAN[,VLAN]]
  *		       [-p MICROSECONDS]
- *	frames recv IF [-n COUNT] [-s SEED] [-t SECONDS] [-v VLAN]
+ *	frames recv IF [-n COUNT] [-s SEED] [-t SECONDS] [-v VLAN[,VLAN]]
  *
- * "send" sends COUNT frames, their lengths (with the Ethernet header, without a
- * tag) taken from the list in turn, and pauses after every 16th.  "recv" says
+ * "send" sends COUNT frames, their lengths (with the Ethernet header, without
+ * tags) taken from the list in turn, and pauses after every 16th.  Of two tags the
+ * first one is outside, a service tag.  "recv" says
  * "listening" when it is, ends after COUNT frames or SECONDS and prints one
  * JSON object; its status is 0 if all COUNT came and every byte was right.
  *
@@ -20,6 +21,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +35,8 @@
 #define TYPE		0x88b5	/* IEEE: local experiments */
 #define MAX_LEN		65535
 #define MAX_LENS	64
+#define MAX_TAGS	2
+#define TAG_LEN		4
 #define SHORT_FILL	0xa5
 
 struct payload {
@@ -52,7 +56,8 @@ struct args {
 	unsigned int n_lens;
 	unsigned int count;
 	unsigned int seed;
-	unsigned int vlan;
+	uint32_t tags[MAX_TAGS];	/* protocol and VLAN, outermost first */
+	unsigned int n_tags;
 	unsigned int pause;
 	unsigned int seconds;
 };
@@ -65,7 +70,7 @@ static void die(const char *what)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: frames send|recv IF [-d MAC] [-l LEN,...] [-n COUNT] [-s SEED] [-v VLAN] [-p US] [-t SECONDS]\n");
+	fprintf(stderr, "usage: frames send|recv IF [-d MAC] [-l LEN,...] [-n COUNT] [-s SEED] [-v VLAN[,VLAN]] [-p US] [-t SECONDS]\n");
 	exit(2);
 }
 
@@ -107,33 +112,48 @@ static int open_socket(const struct args *a, int protocol)
 	return fd;
 }
 
+static uint8_t *put32(uint8_t *at, uint32_t v)
+{
+	v = htonl(v);
+	memcpy(at, &v, sizeof(v));
+	return at + sizeof(v);
+}
+
+/* The kernel sends through a queue of the processor's: one of each, to keep order. */
+static void stay_here(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity");
+}
+
 static int do_send(const struct args *a)
 {
-	static uint8_t frame[MAX_LEN + 4];
+	static uint8_t frame[MAX_LEN + MAX_TAGS * TAG_LEN];
 	struct ether_header *eh = (struct ether_header *)frame;
 	int fd = open_socket(a, 0);
 	struct ifreq ifr = { 0 };
-	unsigned int i;
+	unsigned int i, tag;
 
 	strncpy(ifr.ifr_name, a->ifname, IFNAMSIZ - 1);
 	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
 		die("address");
 	memcpy(eh->ether_shost, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
 	memcpy(eh->ether_dhost, a->dst, ETH_ALEN);
+	stay_here();
 
 	for (i = 0; i < a->count; i++) {
-		unsigned int len = a->lens[i % a->n_lens], wire = len;
-		uint8_t *at = (uint8_t *)(eh + 1);
+		unsigned int len = a->lens[i % a->n_lens];
+		unsigned int wire = len + a->n_tags * TAG_LEN;
+		uint8_t *at = (uint8_t *)&eh->ether_type;
 
-		eh->ether_type = htons(a->vlan ? ETHERTYPE_VLAN : TYPE);
-		if (a->vlan) {
-			at[0] = a->vlan >> 8;
-			at[1] = a->vlan;
-			at[2] = TYPE >> 8;
-			at[3] = TYPE & 0xff;
-			at += 4;
-			wire += 4;
-		}
+		for (tag = 0; tag < a->n_tags; tag++)
+			at = put32(at, a->tags[tag]);
+		*at++ = TYPE >> 8;
+		*at++ = TYPE & 0xff;
 		fill_payload(at, len, i, a->seed);
 		while (send(fd, frame, wire, 0) < 0) {
 			if (errno != ENOBUFS && errno != EAGAIN)
@@ -146,8 +166,8 @@ static int do_send(const struct args *a)
 	return 0;
 }
 
-/* The VLAN tag that the kernel took off, or 0. */
-static unsigned int stripped_tag(struct msghdr *msg)
+/* The tag that the kernel took off, or 0. */
+static uint32_t stripped_tag(struct msghdr *msg)
 {
 	struct cmsghdr *c;
 
@@ -156,9 +176,31 @@ static unsigned int stripped_tag(struct msghdr *msg)
 
 		if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA &&
 		    aux->tp_status & TP_STATUS_VLAN_VALID)
-			return aux->tp_vlan_tci & 0xfff;
+			return (aux->tp_status & TP_STATUS_VLAN_TPID_VALID ?
+				aux->tp_vlan_tpid : ETHERTYPE_VLAN) << 16 |
+			       (aux->tp_vlan_tci & 0xfff);
 	}
 	return 0;
+}
+
+/* Take off the tags that are still there, and say whether all are those wanted. */
+static bool untag(uint8_t *frame, ssize_t *len, uint32_t stripped, const struct args *a)
+{
+	struct ether_header *eh = (struct ether_header *)frame;
+	unsigned int n = 0;
+	bool same = true;
+
+	if (stripped)
+		same = n < a->n_tags && a->tags[n++] == stripped;
+	while (*len >= (ssize_t)sizeof(*eh) + TAG_LEN &&
+	       (eh->ether_type == htons(ETHERTYPE_VLAN) || eh->ether_type == htons(ETH_P_8021AD))) {
+		uint32_t tag = ntohs(eh->ether_type) << 16 | (frame[14] << 8 & 0xf00) | frame[15];
+
+		same = same && n < a->n_tags && a->tags[n++] == tag;
+		memmove(frame + 12, frame + 16, *len - 16);
+		*len -= TAG_LEN;
+	}
+	return same && n == a->n_tags;
 }
 
 static bool all_zero(const uint8_t *at, const uint8_t *end)
@@ -209,7 +251,7 @@ static double now(void)
 
 static int do_recv(const struct args *a)
 {
-	static uint8_t frame[MAX_LEN + 4];
+	static uint8_t frame[MAX_LEN + MAX_TAGS * TAG_LEN];
 	unsigned int got = 0, bad = 0, twice = 0, late = 0, runts = 0, max = 0;
 	struct timeval tv = { .tv_usec = 100000 };
 	int fd = open_socket(a, ETH_P_ALL), on = 1, room = 32 << 20;
@@ -237,8 +279,8 @@ static int do_recv(const struct args *a)
 		};
 		struct ether_header *eh = (struct ether_header *)frame;
 		ssize_t len = recvmsg(fd, &msg, 0);
-		unsigned int tag;
 		uint32_t number;
+		bool tags_right;
 
 		if (len < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
@@ -249,19 +291,13 @@ static int do_recv(const struct args *a)
 		if (from.sll_pkttype == PACKET_OUTGOING ||
 		    len < (ssize_t)sizeof(*eh))
 			continue;
-		tag = stripped_tag(&msg);
-		if (eh->ether_type == htons(ETHERTYPE_VLAN) && len >= 18) {
-			/* Not taken off. */
-			tag = (frame[14] << 8 | frame[15]) & 0xfff;
-			memmove(frame + 12, frame + 16, len - 16);
-			len -= 4;
-		}
+		tags_right = untag(frame, &len, stripped_tag(&msg), a);
 		if (eh->ether_type != htons(TYPE))
 			continue;
 		got++;
 		if (len > max)
 			max = len;
-		if (msg.msg_flags & MSG_TRUNC || tag != a->vlan ||
+		if (msg.msg_flags & MSG_TRUNC || !tags_right ||
 		    !right(frame, len, a->seed, &number)) {
 			bad++;
 		} else if (number == UINT32_MAX) {
@@ -298,6 +334,21 @@ static void parse_lens(struct args *a, char *s)
 	}
 }
 
+static void parse_tags(struct args *a, char *s)
+{
+	char *word;
+
+	for (word = strtok(s, ","); word; word = strtok(NULL, ",")) {
+		unsigned long vlan = strtoul(word, NULL, 0);
+
+		if (a->n_tags == MAX_TAGS || !vlan || vlan > 0xfff)
+			usage();
+		a->tags[a->n_tags++] = ETHERTYPE_VLAN << 16 | vlan;
+	}
+	if (a->n_tags > 1)
+		a->tags[0] = (uint32_t)ETH_P_8021AD << 16 | (a->tags[0] & 0xfff);
+}
+
 int main(int argc, char **argv)
 {
 	struct args a = {
@@ -331,7 +382,7 @@ int main(int argc, char **argv)
 			a.seed = strtoul(optarg, NULL, 0) & 0xffff;
 			break;
 		case 'v':
-			a.vlan = strtoul(optarg, NULL, 0) & 0xfff;
+			parse_tags(&a, optarg);
 			break;
 		case 'p':
 			a.pause = strtoul(optarg, NULL, 0);

@@ -21,12 +21,15 @@ CASES="
 	jumbo_frames_from_host_to_dpu
 	jumbo_frames_from_dpu_to_host
 	tagged_frames_both_ways
+	frames_with_two_tags_both_ways
 	many_frames_from_host_to_dpu
 	many_frames_from_dpu_to_host
 	both_ways_at_once
 	a_burst_is_delivered_or_counted
 	frames_longer_than_the_mtu_are_refused
 	fragmented_buffers_arrive_whole
+	frames_of_as_many_fragments_as_there_can_be
+	bursts_of_shared_buffers_from_each_queue
 "
 
 before_case() { net_up; }
@@ -90,6 +93,20 @@ tagged_frames_both_ways()
 	host ethtool -K "$HIF" rx-vlan-filter off </dev/null
 	TAG=77 deliver host "$HIF" dpu "$REP" 100 -l 22,60,61,100,1514 -p 2000
 	TAG=4000 deliver dpu "$REP" host "$HIF" 100 -l 22,60,61,100,1514 -p 2000
+}
+
+# A service tag around a customer's; the filter looks at the customer's only if it is
+# outside.
+frames_with_two_tags_both_ways()
+{
+	defer "host ethtool -K $HIF rx-vlan-filter on rxvlan on txvlan on"
+	host ethtool -K "$HIF" rx-vlan-filter off </dev/null
+	TAG=100,7 deliver host "$HIF" dpu "$REP" 100 -l 22,60,61,100,1506 -p 2000
+	TAG=4000,1 deliver dpu "$REP" host "$HIF" 100 -l 22,60,61,100,1506 -p 2000
+	# Without the help of the card they are the same.
+	host ethtool -K "$HIF" rxvlan off txvlan off </dev/null
+	TAG=100,7 deliver host "$HIF" dpu "$REP" 100 -l 22,60,61,100,1506 -p 2000
+	TAG=4000,1 deliver dpu "$REP" host "$HIF" 100 -l 22,60,61,100,1506 -p 2000
 }
 
 many_frames_from_host_to_dpu() { deliver host "$HIF" dpu "$REP" "$(times 20000)" -l 60,1514,300 -p 3000; }
@@ -178,6 +195,111 @@ for i in range(200):
 c.close(); print(h.hexdigest())' "$DPU_IP" "$OPI_SEED" </dev/null >"$CASE_DIR/want"
 	bg_wait recv
 	expect_eq "what arrived" "$(tail -n 1 "$CASE_DIR/recv")" "$(cat "$CASE_DIR/want")"
+}
+
+# Datagrams made of pieces of other files' pages, of odd lengths at odd places: no two
+# can be joined.  One piece more than a frame can have is refused by the stack.
+pieces='
+import hashlib, os, random, socket, sys, tempfile
+CORK, UDP = 1, 17
+r = random.Random(int(sys.argv[3])); count = int(sys.argv[4])
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect((sys.argv[1], int(sys.argv[2])))
+f = tempfile.TemporaryFile(dir="/dev/shm"); data = r.randbytes(1 << 20); f.write(data); f.flush()
+h = hashlib.sha256()
+def send(pieces):
+    sent = b""
+    s.setsockopt(UDP, CORK, 1)
+    for i in range(pieces):
+        # Each on a page of its own.
+        n = r.randrange(1, 500); off = (r.randrange(0, 120) * 2 + i % 2) * 4096 + r.randrange(1, 3500)
+        if os.sendfile(s.fileno(), f.fileno(), off, n) != n: raise OSError("short")
+        sent += data[off:off + n]
+    s.setsockopt(UDP, CORK, 0)
+    h.update(sent)
+for i in range(count):
+    send((17, 16, 1, 2, 15)[i % 5])
+print(count, h.hexdigest())
+try:
+    send(40)
+except OSError as e:
+    print("refused", e.errno, file=sys.stderr)'
+
+fragments()
+{
+	local from=$1 to=$2 ip=$3 port=$4 n
+
+	n=$(times 200)
+	bg "recv_$to" "$to" timeout "$(secs 60)" python3 -c '
+import hashlib, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+s.bind(("", int(sys.argv[1]))); print("listening", flush=True)
+h = hashlib.sha256()
+for i in range(int(sys.argv[2])): h.update(s.recv(1 << 16))
+print(sys.argv[2], h.hexdigest())' "$port" "$n"
+	wait_for 20 said "recv_$to" listening
+	on "$from" timeout "$(secs 60)" python3 -c "$pieces" "$ip" "$port" "$OPI_SEED" "$n" \
+		</dev/null >"$CASE_DIR/want" 2>"$CASE_DIR/said"
+	bg_wait "recv_$to"
+	expect_eq "what arrived at $to" "$(tail -n 1 "$CASE_DIR/recv_$to")" "$(cat "$CASE_DIR/want")"
+}
+
+frames_of_as_many_fragments_as_there_can_be()
+{
+	host ip link set "$HIF" mtu 9216 </dev/null
+	dpu_sh 'ip link set $1 mtu 9216; ip link set br0 mtu 9216' "$REP"
+	fragments host dpu "$DPU_IP" 5004
+	expect_match "one more" "$(cat "$CASE_DIR/said")" 'refused 90'
+	fragments dpu host "$HOST_IP" 5005
+	# And copied, where the card gathers nothing.
+	defer "host ethtool -K $HIF scatter-gather on"
+	host ethtool -K "$HIF" scatter-gather off </dev/null
+	fragments host dpu "$DPU_IP" 5006
+}
+
+# The kernel's packet generator hands the driver one buffer many times, tells it that
+# more are to come, and takes what queue it likes.
+bursts_of_shared_buffers_from_each_queue()
+{
+	local a b n q
+
+	account()
+	{
+		echo "$(estat host "$HIF" port_tx_frames)" \
+			"$(($(estat dpu "$REP" port_rx_frames) + $(estat dpu "$REP" port_rx_no_buffer)))"
+	}
+	# Whole bursts: none is cut short.
+	n=$(times 3200)
+	net_quiet
+	defer "host modprobe -r pktgen"
+	defer "host ethtool -L $HIF combined $(host nproc </dev/null)"
+	host ethtool -L "$HIF" combined 4 </dev/null
+	# Frames as large as the smallest and the largest, whole and in all pieces.
+	for how in "pkt_size 60" "pkt_size 1514" "pkt_size 1514;frags 17" "pkt_size 100;frags 16" \
+		"pkt_size 1000;clone_skb 100" "pkt_size 60;clone_skb 4;burst 32" "pkt_size 1500;vlan_id 5;svlan_id 6"; do
+		read -ra a <<<"$(account)"
+		for q in 0 1 2 3; do
+			before[q]=$(estat host "$HIF" "qp${q}_tx_packets")
+		done
+		host_sh 'modprobe -r pktgen 2>/dev/null; modprobe pktgen && cd /proc/net/pktgen || exit 1
+			echo "add_device $1@0" >kpktgend_0 && echo "add_device $1@1" >kpktgend_1 || exit 1
+			for dev in $1@0 $1@1; do
+				{ printf "%s\n" "count $2" "dst_mac $3" "dst 10.77.0.99" "flag QUEUE_MAP_RND" \
+					"queue_map_min 0" "queue_map_max 3"; echo "$4" | tr ";" "\n"; } |
+				while read -r line; do echo "$line" >$dev || { echo "$line: $(tail -n 1 $dev)"; exit 1; }; done || exit 1
+			done
+			timeout $5 sh -c "echo start >pgctrl" && grep -h -A 2 Result: $1@*' \
+			"$HIF" "$n" "$(dpu cat "/sys/class/net/$REP/address" </dev/null)" "$how" "$(secs 60)" >"$CASE_DIR/pktgen" ||
+			fail "$how: $(cat "$CASE_DIR/pktgen")"
+		note "$how: $(grep -o '[0-9]*pps' "$CASE_DIR/pktgen" | xargs)"
+		sleep 1
+		read -ra b <<<"$(account)"
+		expect_eq "$how: sent" $((b[0] - a[0])) $((2 * n))
+		expect_eq "$how: arrived or counted" $((b[1] - a[1])) $((2 * n))
+		for q in 0 1 2 3; do
+			[ "$(estat host "$HIF" "qp${q}_tx_packets")" -gt "${before[q]}" ] || fail "$how: nothing from queue $q"
+		done
+	done
+	ping_works host "$DPU_IP"
 }
 
 run_cases "$@"
