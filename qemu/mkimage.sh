@@ -22,7 +22,7 @@ packages=(
 	bash-completion openssh-server socat strace file rsync e2fsprogs util-linux
 	# network
 	iproute2 ethtool iputils-ping iputils-arping iputils-tracepath iperf3
-	tcpdump netsniff-ng netcat-openbsd openvswitch-switch nftables
+	tcpdump netsniff-ng netcat-openbsd openvswitch-switch nftables xdp-tools
 	# storage
 	fio nvme-cli cryptsetup-bin dmsetup
 	# PCI, tests, our tool
