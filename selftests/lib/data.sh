@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Checked data through the netdevs, and the settings and counters of the data
-# path.  Needs bed.sh and net.sh.
+# Checked data through the netdevs, the settings and counters of the data path, and
+# XDP programs.  Needs bed.sh and net.sh.
 
 # Streams and datagrams of several cases at once need ports of their own.
 DATA_PORT=5100
@@ -79,3 +79,18 @@ gaps_end()
 		END { printf "answers %d, longest gap %.1f s\n", n, gap; exit !(n > 5 && gap < max) }' \
 		"$CASE_DIR/gaps_$1" >&2 || fail "traffic stood still"
 }
+
+# XDP programs on the host's netdev: xdp KIND [ARG] loads and attaches one of
+# guest/xdpprog.c, xdp_off takes it away.
+PIN=/sys/fs/bpf/opi-test
+
+bpffs() { host_sh 'mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf; rm -f '"$PIN"'*'; }
+
+xdp()
+{
+	host_sh 'rm -f "$1"; '"$GUEST"'/xdpprog "$2" "$1" $4 && ip -force link set dev $3 xdpdrv pinned "$1"' \
+		"$PIN" "$1" "$HIF" "${2:-}"
+	expect_match "attached" "$(host ip link show dev "$HIF" </dev/null)" 'prog/xdp'
+}
+
+xdp_off() { host_sh 'ip link set dev $1 xdp off; rm -f '"$PIN" "$HIF"; }

@@ -31,24 +31,12 @@ CASES="
 	the_dpus_netdevs_have_generic_mode_only
 "
 
-PIN=/sys/fs/bpf/opi-test
-
 before_case()
 {
 	net_up
-	host_sh 'mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf; rm -f '"$PIN"'*'
+	bpffs
 	defer "xdp_off"
 }
-
-# xdp KIND [ARG]: load and attach; xdp_off: detach.
-xdp()
-{
-	host_sh 'rm -f "$1"; '"$GUEST"'/xdpprog "$2" "$1" $4 && ip -force link set dev $3 xdpdrv pinned "$1"' \
-		"$PIN" "$1" "$HIF" "${2:-}"
-	expect_match "attached" "$(host ip link show dev "$HIF" </dev/null)" 'prog/xdp'
-}
-
-xdp_off() { host_sh 'ip link set dev $1 xdp off; rm -f '"$PIN" "$HIF"; }
 
 frames() { on "$1" "$GUEST/frames" "${@:2}" -s "$OPI_SEED" </dev/null; }
 mac() { on "$1" cat "/sys/class/net/$2/address" </dev/null; }
