@@ -25,6 +25,7 @@ CASES="
 	a_tag_in_a_tag_arrives
 	inner_checksums_of_a_tunnel
 	a_tunnel_with_checksums_of_its_own
+	a_tunnel_over_ipv6
 	dependent_features_go_together
 	offloads_are_kept_over_a_reset
 "
@@ -49,6 +50,13 @@ the_netdevs_have_the_features()
 		expect_eq "$f of the host" "$(feature host "$HIF" "$f")" on
 		expect_eq "$f of the representor" "$(feature dpu "$REP" "$f")" on
 		expect_eq "$f of the uplink" "$(feature dpu "$P0" "$f")" on
+	done
+	# A segment of a tunnel has more headers than a descriptor can say.
+	for f in tx-udp_tnl-segmentation tx-udp_tnl-csum-segmentation tx-gre-segmentation tx-gre-csum-segmentation \
+		tx-ipxip4-segmentation tx-ipxip6-segmentation tx-gso-partial rx-udp_tunnel-port-offload; do
+		expect_eq "$f of the host" "$(feature host "$HIF" "$f")" off
+		expect_eq "$f of the representor" "$(feature dpu "$REP" "$f")" off
+		refused 'Could not change|Operation not supported|cannot|Cannot' host ethtool -K "$HIF" "$f" on
 	done
 	expect_eq "filter of the host" "$(feature host "$HIF" rx-vlan-filter)" on
 	expect_eq "filter of the representor" "$(feature dpu "$REP" rx-vlan-filter)" off
@@ -225,24 +233,45 @@ a_tag_in_a_tag_arrives()
 	done
 }
 
-# tunnel OPTION...
+# tunnel_end VM DEV LOCAL REMOTE NUMBER OPTION...
+tunnel_end()
+{
+	defer "on $1 ip link del vx"
+	on_sh "$1" 'd=$1 l=$2 r=$3 n=$4; shift 4
+		ip link add vx type vxlan id 77 dstport 4789 local $l remote $r dev $d "$@" && ip link set vx up &&
+		ip addr add 10.81.0.$n/24 dev vx && ip addr add fd81::$n/64 dev vx nodad' "${@:2}"
+}
+
+# tunnel OPTION... between the two, over IPv4 or IPv6 (TUNNEL_OVER=6).
 tunnel()
 {
-	defer "host ip link del vx; dpu ip link del vx"
-	host_sh 'd=$1 r=$2; shift 2; ip link add vx type vxlan id 77 dstport 4789 local '"$HOST_IP"' remote $r dev $d "$@" &&
-		ip addr add 10.81.0.10/24 dev vx && ip link set vx up' "$HIF" "$DPU_IP" "$@"
-	dpu_sh 'r=$1; shift; ip link add vx type vxlan id 77 dstport 4789 local '"$DPU_IP"' remote $r dev br0 "$@" &&
-		ip addr add 10.81.0.20/24 dev vx && ip link set vx up' "$HOST_IP" "$@"
+	if [ "${TUNNEL_OVER:-4}" = 6 ]; then
+		tunnel_end host "$HIF" "$HOST_IP6" "$DPU_IP6" 10 "$@"
+		tunnel_end dpu br0 "$DPU_IP6" "$HOST_IP6" 20 "$@"
+	else
+		tunnel_end host "$HIF" "$HOST_IP" "$DPU_IP" 10 "$@"
+		tunnel_end dpu br0 "$DPU_IP" "$HOST_IP" 20 "$@"
+	fi
 	await host 10 'ping -q -c 1 -W 1 10.81.0.20'
 }
 
+# The stack cuts what goes through a tunnel; the card never gets it whole.
 tunnel_carries()
 {
+	local large
+
+	large="$(qstat host "$HIF" tx_gso_packets) $(qstat dpu "$REP" tx_gso_packets)"
 	stream host dpu 10.81.0.20 2000000
 	stream dpu host 10.81.0.10 2000000
+	stream host dpu fd81::20 1000000
+	stream dpu host fd81::10 1000000
 	datagrams host dpu 10.81.0.20 300 1200
+	# As one large frame each sixteen, and cut by the stack.
+	datagrams host dpu 10.81.0.20 400 1200 16
+	datagrams dpu host fd81::10 400 1200 16
 	feature_set host "$HIF" rx-checksumming off
 	stream dpu host 10.81.0.10 1000000
+	expect_eq "large frames" "$(qstat host "$HIF" tx_gso_packets) $(qstat dpu "$REP" tx_gso_packets)" "$large"
 }
 
 inner_checksums_of_a_tunnel()
@@ -260,6 +289,13 @@ inner_checksums_of_a_tunnel()
 a_tunnel_with_checksums_of_its_own()
 {
 	tunnel udpcsum
+	tunnel_carries
+}
+
+a_tunnel_over_ipv6()
+{
+	TUNNEL_OVER=6
+	tunnel udp6zerocsumrx
 	tunnel_carries
 }
 
