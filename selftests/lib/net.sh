@@ -21,11 +21,12 @@ host_net_up()
 	HIF=$(on_for 60 host "$GUEST/netup" host "$HOST_IP" "$HOST_IP6" "$@")
 }
 
+# Without the uplink if WITHOUT_UPLINK is set.
 dpu_net_up()
 {
 	local names
 
-	names=$(on_for 60 dpu "$GUEST/netup" dpu "$DPU_IP" "$DPU_IP6") || return
+	names=$(on_for 60 dpu "$GUEST/netup" dpu "$DPU_IP" "$DPU_IP6" ${WITHOUT_UPLINK:+alone}) || return
 	# shellcheck disable=SC2034 # used by tests
 	P0=${names% *} REP=${names#* }
 }
