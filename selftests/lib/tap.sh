@@ -223,6 +223,8 @@ run_cases()
 		rc=0
 		wait_case "$pid" "$limit" || rc=$?
 		end_case_output
+		# Only in the log: what to make faster.
+		echo "# $((SECONDS - started)) s: $name"
 		if [ "$rc" = 0 ]; then
 			ktap_test_pass "${name//_/ }"
 		else
