@@ -217,7 +217,8 @@ run_cases()
 		# group of its own: timeout sends its TERM to all of ours, twice,
 		# and what cleans up must not get it.
 		set -m
-		run_case "$name" </dev/null >"$CASE_DIR/output" 2>&1 &
+		# Appended to, since others do.
+		run_case "$name" </dev/null >>"$CASE_DIR/output" 2>&1 &
 		pid=$!
 		set +m
 		rc=0

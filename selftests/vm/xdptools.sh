@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
+# soak: xdp_trafficgen_sends_through_the_netdev
 # order: 37
 #
 # The programs that people use with XDP (xdp-tools) work on the host's netdev: a
