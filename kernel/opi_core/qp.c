@@ -675,6 +675,9 @@ int opi_qp_restart(struct opi_qset *qs, unsigned int index)
 	err = opi_qp_destroy(qp);
 	if (err)
 		return err;
+	/* What was still to be reported is over with it. */
+	clear_bit(index, qs->failed[OPI_QP_TX]);
+	clear_bit(index, qs->failed[OPI_QP_RX]);
 
 	err = opi_qp_create(qs, index);
 	if (err) {
