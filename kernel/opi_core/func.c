@@ -285,7 +285,8 @@ static void opi_func_appeared(struct opi_dev *od, u32 id)
 {
 	int err = opi_func_new(od, id);
 
-	if (err && !opi_no_service(err))
+	/* An isolated host is told of none. */
+	if (err && err != -EPERM && !opi_no_service(err))
 		dev_warn(&od->pdev->dev, "function %u is not used: %pe\n", id,
 			 ERR_PTR(err));
 }
