@@ -69,3 +69,19 @@ fn_bridge()
 # ping_from NETNS ADDRESS
 ping_from() { host_sh 'ip netns exec $1 ping -q -c 2 -i 0.2 -W 2 $2' "$1" "$2" >/dev/null; }
 await_ping_from() { await host "$1" "ip netns exec $2 ping -q -c 1 -W 1 $3"; }
+
+# At the end of the test: other tests use the bed, and expect a card without them.
+functions_gone()
+{
+	# shellcheck disable=SC2016 # for the guests
+	{
+	on_for 60 host sh -c 'for f in /sys/bus/pci/drivers/opi_core/0000:*/sriov_numvfs; do
+			[ ! -e "$f" ] || echo 0 >"$f"
+		done'
+	on_for 60 dpu sh -c 'devlink -j port show |
+			jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") | .key" |
+			while read -r p; do devlink port del "$p"; done
+		opitool function set pf 0 max-vfs 0'
+	} >/dev/null 2>&1
+}
+trap functions_gone EXIT

@@ -139,7 +139,11 @@ a_listener_that_lost_events_learns_it_and_catches_up()
 	        yield t, d[16:n]
 	        d = d[(n + 3) & ~3:]
 
-	SEQ = 16
+	# The number of an event, of a device or of a function.
+	def seq_of(d):
+	    return struct.unpack("Q", attrs(d[4:])[SEQ if d[0] < 5 else FUNCTION_SEQ])[0]
+
+	SEQ, FUNCTION_SEQ = 16, 20
 	ctl = nl()
 	ctl.send(msg(16, 1, 3, attr(2, b"opi\0")))
 	fam = attrs(next(messages(ctl.recv(65536)))[1][4:])
@@ -153,7 +157,7 @@ a_listener_that_lost_events_learns_it_and_catches_up()
 	        for t, d in messages(ctl.recv(65536)):
 	            if t == 3:
 	                return seq
-	            seq = struct.unpack("Q", attrs(d[4:])[SEQ])[0]
+	            seq = seq_of(d)
 
 	ear = nl()
 	ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
@@ -174,7 +178,7 @@ a_listener_that_lost_events_learns_it_and_catches_up()
 	while True:
 	    try:
 	        for t, d in messages(ear.recv(65536)):
-	            heard.append(struct.unpack("Q", attrs(d[4:])[SEQ])[0])
+	            heard.append(seq_of(d))
 	    except socket.timeout:
 	        break
 	    except OSError as e:
@@ -186,7 +190,7 @@ a_listener_that_lost_events_learns_it_and_catches_up()
 	# From here on nothing is missing: the next event has the next number.
 	ear.settimeout(10)
 	rebind()
-	seq = struct.unpack("Q", attrs(next(messages(ear.recv(65536)))[1][4:])[SEQ])[0]
+	seq = seq_of(next(messages(ear.recv(65536)))[1])
 	assert now < seq <= dump_seq(), (now, seq)
 	print("heard %d of %d events, was told, caught up" % (len(heard), now - first))
 	PY
