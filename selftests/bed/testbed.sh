@@ -48,10 +48,13 @@ processes() { pgrep -fa -- "[-]name opi-$1-|[o]pi-testbed-$1/" || :; }
 no_processes() { [ -z "$(processes "$1")" ]; }
 has_process() { pgrep -f -- "[-]name opi-$1" >/dev/null; }
 
+no_files() { [ -z "$(find "${OPI_STATE:-${XDG_RUNTIME_DIR:-/tmp}}" -maxdepth 1 -name "opi-testbed-$1")" ]; }
+
+# What removes the files does so when the processes are gone.
 nothing_left()
 {
 	wait_for 20 no_processes "$1"
-	[ -z "$(find "${OPI_STATE:-${XDG_RUNTIME_DIR:-/tmp}}" -maxdepth 1 -name "opi-testbed-$1")" ]
+	wait_for 20 no_files "$1"
 }
 
 # A process that is gone may still be in the table, without a command line.
