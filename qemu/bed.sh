@@ -243,7 +243,8 @@ vm_qmp() {
 		got=0
 		break
 	done
-	kill "$pid" 2>/dev/null || true
+	# socat may never end if it is told to while it handles what it got.
+	kill -KILL "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 	[ $got -eq 0 ] || { echo "the monitor of $vm does not answer" >&2; return 1; }
 	if ! jq -e 'has("error") | not' <<<"$line" >/dev/null; then
