@@ -161,6 +161,7 @@ functions_without_service_are_left_alone()
 
 	dev=$(pci_of host)
 	expect_eq "total" "$(host cat "/sys/bus/pci/devices/$dev/sriov_totalvfs" </dev/null)" 64
+	expect_log host 'opi_core [0-9a-f:.]+: 2 virtual functions wanted, the DPU allows 0'
 	refused '.' host_sh 'echo 2 >/sys/bus/pci/devices/$1/sriov_numvfs' "$dev"
 	expect_eq "VFs" "$(host cat "/sys/bus/pci/devices/$dev/sriov_numvfs" </dev/null)" 0
 }
