@@ -178,13 +178,13 @@ hang_evidence()
 	for vm in host dpu; do
 		echo "--- $vm: $(vm_state "$vm")"
 		# shellcheck disable=SC2016 # the guest's
-		timeout 60 "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$vm" sh -c '
-			ps -eo pid,stat,etimes,wchan:30,args --ppid 2 -N | tail -n 40
+		on_for 20 "$vm" sh -c '
+			ps -o pid,stat,etimes,wchan:30,args --ppid 2 -p 2 --deselect | tail -n 40
 			for p in /proc/[0-9]*; do
-				read -r _ _ state _ <$p/stat 2>/dev/null || continue
+				read -r _ _ state _ <$p/stat || continue
 				[ "$state" != D ] || { cat $p/comm $p/stack; }
-			done
-			dmesg | tail -n 20' </dev/null || echo "$vm does not answer"
+			done 2>/dev/null
+			dmesg | tail -n 20' || echo "$vm does not answer"
 	done
 }
 

@@ -85,10 +85,3 @@ functions_gone()
 	} >/dev/null 2>&1
 }
 trap functions_gone EXIT
-
-# What the drivers say of functions that are withdrawn, or reset with the other side,
-# whichever of these tests a bed runs first.
-[ -z "$(bed_dir)" ] || {
-	expect_log host 'opi_core [0-9a-f:.]+: function (does not answer|is not in service)'
-	expect_log host 'opi_core [0-9a-f:.]+: [0-9]+ virtual functions wanted, the DPU allows [0-9]+'
-}
