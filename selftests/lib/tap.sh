@@ -178,11 +178,13 @@ wait_case()
 	# Not of the test's process group: it may outlive the test, and holds nothing.
 	setsid sleep "$2" </dev/null >/dev/null 2>&1 &
 	dog=$!
-	trap 'end_case "$pid"; end_case_output; kill "$dog"; exit 143' TERM INT HUP
+	trap 'end_case "$pid"; end_case_output; kill -KILL "$dog"; exit 143' TERM INT HUP
 	wait -n -p ended "$pid" "$dog" || rc=$?
 	trap - TERM INT HUP
 	if [ "$ended" = "$pid" ]; then
-		kill "$dog" 2>/dev/null
+		# Not by a signal that a shell handles: after a short case it may be a copy of
+		# this one yet, and would run what the test has for its own exit.
+		kill -KILL "$dog" 2>/dev/null
 		wait "$dog" 2>/dev/null
 		return "$rc"
 	fi

@@ -13,6 +13,7 @@ CASES="
 	a_case_that_never_reports_counts_as_a_failure
 	a_test_that_hangs_is_ended_and_its_clean_up_runs
 	a_case_that_hangs_leaves_time_for_the_others
+	short_cases_do_not_run_what_is_for_the_end_of_the_test
 	a_test_without_cases_counts_as_one
 	a_skip_is_shown
 	nothing_run_is_a_failure
@@ -124,6 +125,31 @@ a_case_that_hangs_leaves_time_for_the_others()
 	[ -e "$CASE_DIR/cleaned" ]
 	grep -q 'sleep 98\.7' "$CASE_DIR/out"
 	grep -q 'ended after [0-9]* s' "$CASE_DIR/out"
+}
+
+# What watches a case is ended with it, and may not have become a program yet.  One
+# processor for several makes that likely.
+short_cases_do_not_run_what_is_for_the_end_of_the_test()
+{
+	local i pids=()
+
+	make_cases t <<-'T'
+	mark=$(mktemp)
+	trap 'rm -f "$mark"' EXIT
+	CASES=$(printf 'c%d ' $(seq 100))
+	for c in $CASES; do eval "$c() { [ -e $mark ]; }"; done
+	run_cases "$@"
+	T
+	for i in 1 2 3 4 5 6; do
+		taskset -c 0 bash "$tests/static/t.sh" >"$CASE_DIR/out.$i" 2>&1 &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	for i in 1 2 3 4 5 6; do
+		expect_eq "cases" "$(grep -c '^ok ' "$CASE_DIR/out.$i")" 100
+	done
 }
 
 a_test_without_cases_counts_as_one()
