@@ -170,6 +170,20 @@ static int change_opi(struct inventory *inv, const struct function *fn,
 		     ST_OK;
 }
 
+/* A request to change what devlink has of a function; its end is the caller's. */
+static struct nl_msg *port_fn_request(struct inventory *inv,
+				      const struct function *fn,
+				      struct nlattr **nest, int *status)
+{
+	struct nl_msg *msg = port_request(inv, DEVLINK_CMD_PORT_SET, fn, status);
+
+	if (msg) {
+		*nest = nla_nest_start(msg, DEVLINK_ATTR_PORT_FUNCTION);
+		must_put(!*nest);
+	}
+	return msg;
+}
+
 static int change_devlink(struct inventory *inv, const struct function *fn,
 			  const struct select *sel)
 {
@@ -182,11 +196,9 @@ static int change_devlink(struct inventory *inv, const struct function *fn,
 	struct nl_msg *msg;
 	int status, err;
 
-	msg = port_request(inv, DEVLINK_CMD_PORT_SET, fn, &status);
+	msg = port_fn_request(inv, fn, &nest, &status);
 	if (!msg)
 		return status;
-	nest = nla_nest_start(msg, DEVLINK_ATTR_PORT_FUNCTION);
-	must_put(!nest);
 	if (sel->have & KEY_BIT(HW_ADDR))
 		must_put(nla_put(msg, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR,
 				 sizeof(sel->hw_addr), sel->hw_addr));
@@ -226,11 +238,9 @@ int function_expose(struct inventory *inv, const struct function *fn,
 	struct nl_msg *msg;
 	int status, err;
 
-	msg = port_request(inv, DEVLINK_CMD_PORT_SET, fn, &status);
+	msg = port_fn_request(inv, fn, &nest, &status);
 	if (!msg)
 		return status;
-	nest = nla_nest_start(msg, DEVLINK_ATTR_PORT_FUNCTION);
-	must_put(!nest);
 	must_put(nla_put_u8(msg, DEVLINK_PORT_FN_ATTR_STATE,
 			    expose ? DEVLINK_PORT_FN_STATE_ACTIVE :
 				     DEVLINK_PORT_FN_STATE_INACTIVE));
