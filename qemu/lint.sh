@@ -25,6 +25,27 @@ files() {
 		done
 }
 
+# What a check has read without a finding it need not read again, if neither the file,
+# nor the check, nor its tools have changed: with_new SALT CMD... runs CMD with those of
+# the files on standard input that it has not passed, if there are any.
+passed=$OPI_CACHE/lint
+
+with_new() {
+	local salt f stamps=() new=()
+
+	salt=$("$OPI_TOP/qemu/mkroot.sh" --key; printf '%s\n' "$@"; cat "$OPI_TOP/qemu/lint.sh")
+	shift
+	while IFS= read -r f; do
+		stamps+=("$passed/$({ printf '%s\n%s\n' "$salt" "$f"; cat "$f"; } | opi_key)")
+		[ -e "${stamps[-1]}" ] || new+=("$f")
+	done
+	[ ${#new[@]} != 0 ] || return 0
+	"$@" "${new[@]}" || return 1
+	mkdir -p "$passed"
+	touch "${stamps[@]}"
+	find "$passed" -type f -mtime +30 -delete
+}
+
 # Without its own spelling check, which takes minutes: see spelling().
 checkpatch() {
 	inroot "$(opi_linux_src)/scripts/checkpatch.pl" --no-tree --no-summary --terse \
@@ -36,16 +57,14 @@ checkpatch() {
 # headers without what a header cannot have that is also read outside a kernel
 # and that lists commands once for many uses; for programs what applies to them.
 checkpatch_kernel() {
-	local list rc=0
+	local rc=0 src
 
-	mapfile -t list < <(files 'kernel/*.[ch]')
-	checkpatch --strict --ignore CAMELCASE -f "${list[@]}" || rc=1
-	mapfile -t list < <(files 'uapi/*.h')
-	checkpatch --strict --ignore CAMELCASE,BIT_MACRO,COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED \
-		-f "${list[@]}" || rc=1
-	mapfile -t list < <(files 'tools/*.[ch]')
-	checkpatch --ignore PREFER_DEFINED_ATTRIBUTE_MACRO,STRCPY,STRNCPY,ARRAY_SIZE,CONST_STRUCT \
-		-f "${list[@]}" || rc=1
+	src=$(opi_linux_src)
+	files 'kernel/*.[ch]' | with_new "$src" checkpatch --strict --ignore CAMELCASE -f || rc=1
+	files 'uapi/*.h' | with_new "$src" checkpatch --strict \
+		--ignore CAMELCASE,BIT_MACRO,COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED -f || rc=1
+	files 'tools/*.[ch]' | with_new "$src" checkpatch \
+		--ignore PREFER_DEFINED_ATTRIBUTE_MACRO,STRCPY,STRNCPY,ARRAY_SIZE,CONST_STRUCT -f || rc=1
 	return "$rc"
 }
 
@@ -70,6 +89,11 @@ checkpatch_qemu() {
 # A build of its own with all warnings and sparse; its objects are no use to
 # anybody else.  The documented interface must also stand alone.
 sparse() {
+	files 'kernel/*' 'uapi/*.h' | with_new "$(opi_linux_src)" sparse_all
+}
+
+# Of all, if any has changed: they include each other.
+sparse_all() {
 	local tree=$OPI_TOP/build/tree-lint out=$OPI_TOP/build/lint.log h
 
 	mkdir -p "$tree"
@@ -88,7 +112,7 @@ sparse() {
 }
 
 shell() {
-	local list f
+	local list f shared=()
 
 	mapfile -t list < <(files | while IFS= read -r f; do
 		case $f in
@@ -97,7 +121,11 @@ shell() {
 		esac
 		printf '%s\n' "$f"
 	done)
-	inroot shellcheck -x "${list[@]}"
+	# Those that others read.
+	for f in "${list[@]}"; do
+		[ -x "$f" ] || shared+=("$f")
+	done
+	printf '%s\n' "${list[@]}" | with_new "$(cat "${shared[@]}" | opi_key)" inroot shellcheck -x
 }
 
 spelling() {
@@ -128,6 +156,7 @@ case ${1:-} in
 esac
 
 bad=0
+cd "$OPI_TOP"
 for check; do
 	case " ${checks[*]} " in
 	*" $check "*) ;;
