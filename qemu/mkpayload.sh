@@ -95,6 +95,8 @@ install_userland() {
 	done
 	install -D -m 644 -t "$stage/usr/include/linux" "$tree"/uapi/linux/*.h
 	cp -a "$OPI_TOP/qemu/image/rootfs/." "$stage/"
+	inroot gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -o "$stage/usr/lib/opi/login" \
+		"$OPI_TOP/qemu/image/login.c"
 }
 
 make_payload() {
