@@ -24,11 +24,16 @@ void opi_text(char *dst, const char *src, size_t len)
 	dst[i] = '\0';
 }
 
-static int opi_devlink_info_get(struct devlink *devlink,
-				struct devlink_info_req *req,
-				struct netlink_ext_ack *extack)
+/**
+ * opi_info_put - say which card a function is of
+ * @od:		the device
+ * @req:	devlink's request
+ *
+ * Context: devl_lock of @od or rtnl held.
+ * Return: 0 or a negative errno.
+ */
+int opi_info_put(struct opi_dev *od, struct devlink_info_req *req)
 {
-	struct opi_dev *od = devlink_priv(devlink);
 	struct opi_identify *id = &od->ident;
 	char text[sizeof(id->fw_version) + 1];
 	int err;
@@ -74,6 +79,13 @@ static int opi_devlink_info_get(struct devlink *devlink,
 	return devlink_info_version_running_put(req,
 						DEVLINK_INFO_VERSION_GENERIC_FW_MGMT_API,
 						text);
+}
+
+static int opi_devlink_info_get(struct devlink *devlink,
+				struct devlink_info_req *req,
+				struct netlink_ext_ack *extack)
+{
+	return opi_info_put(devlink_priv(devlink), req);
 }
 
 /* The eswitch belongs to the DPU; it has no other mode than this. */

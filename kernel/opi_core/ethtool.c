@@ -85,7 +85,6 @@ static void opi_get_drvinfo(struct net_device *netdev,
 	strscpy(info->driver, OPI_DRV_NAME, sizeof(info->driver));
 	strscpy(info->bus_info, dev_name(netdev->dev.parent),
 		sizeof(info->bus_info));
-	/* A text that changes only with the card, and then under our feet. */
 	opi_text(fw, od->ident.fw_version, sizeof(od->ident.fw_version));
 	strscpy(info->fw_version, fw, sizeof(info->fw_version));
 }

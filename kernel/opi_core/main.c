@@ -53,7 +53,9 @@ static int opi_dev_identify(struct opi_dev *od)
 		opi_ports_remove(od);
 		opi_funcs_remove(od);
 	}
+	rtnl_lock();
 	od->ident = id;
+	rtnl_unlock();
 	WRITE_ONCE(od->caps, le64_to_cpu(id.caps));
 	return 0;
 }

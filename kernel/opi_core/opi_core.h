@@ -184,7 +184,8 @@ struct opi_sf_dev {
  * @event_seq:	number of the last one; under devl_lock
  *
  * @state:	enum opi_dev_state; written under devl_lock
- * @ident:	last answer to IDENTIFY; under devl_lock
+ * @ident:	last answer to IDENTIFY; written under devl_lock and rtnl, read
+ *		under either
  * @st:		what netlink shows; under devl_lock
  * @nl:		netlink's part
  * @reporters:	devlink health reporters
@@ -441,6 +442,7 @@ void opi_vectors_exit(struct opi_dev *od);
 extern const struct devlink_ops opi_devlink_ops;
 
 void opi_text(char *dst, const char *src, size_t len);
+int opi_info_put(struct opi_dev *od, struct devlink_info_req *req);
 
 /* ---- port.c ------------------------------------------------------------ */
 

@@ -35,7 +35,25 @@ struct opi_sf {
 	bool			nested;
 };
 
+/*
+ * It is of the card that its physical function is of, whose devlink lock comes
+ * before ours: rtnl has to do.
+ */
+static int opi_sf_info_get(struct devlink *devlink,
+			   struct devlink_info_req *req,
+			   struct netlink_ext_ack *extack)
+{
+	struct opi_sf *sf = devlink_priv(devlink);
+	int err;
+
+	rtnl_lock();
+	err = opi_info_put(sf->qs.od, req);
+	rtnl_unlock();
+	return err;
+}
+
 static const struct devlink_ops opi_sf_devlink_ops = {
+	.info_get	= opi_sf_info_get,
 };
 
 /**

@@ -16,6 +16,7 @@
 CASES="
 	a_subfunction_is_made_hidden
 	exposed_it_is_a_device_on_the_host
+	devlink_says_which_card_it_is_of
 	traffic_through_several_subfunctions
 	withdrawn_under_traffic
 	removed_under_traffic
@@ -100,6 +101,30 @@ exposed_it_is_a_device_on_the_host()
 	expect_eq "ring" "$(host ethtool -g "$(sf_if 9)" </dev/null | awk '/^RX:/ { print $2 }' | tail -n 1)" 64
 	# No interrupt of its own.
 	expect_eq "interrupts" "$(host_sh 'grep -c "opi_core.*sf" /proc/interrupts || :')" 0
+}
+
+# What "devlink dev info" has of a device of the host, but for its driver.
+card_of() { host devlink -j dev info "$1" </dev/null | jq -cS '.info[] | del(.driver)'; }
+
+devlink_says_which_card_it_is_of()
+{
+	local dev
+
+	sf_add 9
+	sf_state 9 active
+	await_sf 9
+	dev=auxiliary/$(basename "$(sf_dev 9)")
+	expect_eq "driver" "$(host devlink -j dev info "$dev" </dev/null | jq -r '.info[].driver')" opi_core.sf
+	expect_eq "serial number" "$(card_of "$dev" | jq -r .serial_number)" \
+		"$(dpu devlink -j dev info </dev/null | jq -r '.info[].serial_number')"
+	expect_eq "card" "$(card_of "$dev")" "$(card_of "pci/$(pci_of host)")"
+	expect_eq "in the list of all" "$(host devlink -j dev info </dev/null |
+		jq -r --arg d "$dev" '.info[$d].serial_number')" "$(card_of "$dev" | jq -r .serial_number)"
+	# Asked for while the driver goes, it has an answer or none.
+	bg ask host sh -c 'while devlink dev info $1 >/dev/null; do :; done' sh "$dev"
+	host_sh 'echo $1 >/sys/bus/auxiliary/drivers/opi_core.sf/unbind' "${dev#*/}"
+	bg_wait ask
+	refused 'No such device' host devlink dev info "$dev"
 }
 
 traffic_through_several_subfunctions()
