@@ -439,6 +439,13 @@ static int opi_func_do_change(struct opi_dev *od, u32 id,
 		return -EPERM;
 	}
 
+	if (attrs->mask & OPI_FUNC_SET_MAX_VFS) {
+		err = opi_resource_check(od, OPI_RESOURCE_VFS, attrs->max_vfs,
+					 extack);
+		if (err)
+			return err;
+	}
+
 	if (attrs->trust)
 		cmd.u.func.flags |= cpu_to_le16(OPI_FUNC_F_TRUST);
 	err = opi_cmd_func_set(od, id, &cmd);

@@ -84,24 +84,6 @@ enum opi_region {
 	OPI_N_REGIONS,
 };
 
-/**
- * struct opi_init_config - what a device is made with, at probe and at a reload
- * @vecs_min:	MSI-X vectors, at least
- * @vecs_max:	MSI-X vectors, at most
- * @event_eq_order: log2 of event queue 0
- * @io_eq_order: log2 of the other event queues
- * @max_qps:	queue pairs, at most
- * @sriov:	virtual functions can be enabled
- */
-struct opi_init_config {
-	unsigned int	vecs_min;
-	unsigned int	vecs_max;
-	u8		event_eq_order;
-	u8		io_eq_order;
-	unsigned int	max_qps;
-	bool		sriov;
-};
-
 /* The resources that devlink shows, see resource.c. */
 enum opi_resource {
 	OPI_RESOURCE_QPS,
@@ -116,6 +98,24 @@ enum opi_resource {
 struct opi_resource_size {
 	u64	size;
 	u64	max;
+};
+
+/**
+ * struct opi_init_config - what a device is made with, at probe and at a reload
+ * @vecs_min:	MSI-X vectors, at least
+ * @vecs_max:	MSI-X vectors, at most
+ * @event_eq_order: log2 of event queue 0
+ * @io_eq_order: log2 of the other event queues
+ * @limits:	of resources, as set; U64_MAX: what the card has
+ * @sriov:	virtual functions can be enabled
+ */
+struct opi_init_config {
+	unsigned int	vecs_min;
+	unsigned int	vecs_max;
+	u8		event_eq_order;
+	u8		io_eq_order;
+	u64		limits[OPI_N_RESOURCES];
+	bool		sriov;
 };
 
 /**
@@ -536,7 +536,10 @@ void opi_params_apply(struct opi_dev *od);
 
 int opi_resources_init(struct opi_dev *od);
 void opi_resources_exit(struct opi_dev *od);
-void opi_resources_apply(struct opi_dev *od);
+int opi_resources_apply(struct opi_dev *od, struct netlink_ext_ack *extack);
+u64 opi_resource_in_use(struct opi_dev *od, enum opi_resource i);
+int opi_resource_check(struct opi_dev *od, enum opi_resource i, u64 n,
+		       struct netlink_ext_ack *extack);
 
 /* ---- netdev.c ---------------------------------------------------------- */
 

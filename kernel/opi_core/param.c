@@ -96,6 +96,7 @@ static const struct devlink_param opi_params_pf[] = {
 void opi_params_default(struct opi_dev *od)
 {
 	struct opi_init_config *init = &od->init;
+	unsigned int i;
 
 	init->vecs_min = 1;
 	init->vecs_max = min(1 + min3(num_online_cpus(), od->n_qps,
@@ -103,7 +104,8 @@ void opi_params_default(struct opi_dev *od)
 			     opi_param_vecs(od));
 	init->event_eq_order = OPI_EQ_ORDER;
 	init->io_eq_order = OPI_EQ_ORDER;
-	init->max_qps = OPI_MAX_QPS;
+	for (i = 0; i < OPI_N_RESOURCES; i++)
+		init->limits[i] = U64_MAX;
 	init->sriov = true;
 }
 

@@ -271,6 +271,11 @@ int opi_port_new(struct devlink *devlink,
 	err = opi_port_sf_check(od, attrs, extack);
 	if (err)
 		return err;
+	err = opi_resource_check(od, OPI_RESOURCE_SFS,
+				 opi_resource_in_use(od, OPI_RESOURCE_SFS) + 1,
+				 extack);
+	if (err)
+		return err;
 
 	err = opi_cmd_func_create(od, attrs->controller, attrs->pfnum,
 				  attrs->sfnum, &id);

@@ -18,14 +18,13 @@
  * @netns_change: it will be in another namespace
  * @action:	DEVLINK_RELOAD_ACTION_DRIVER_REINIT, the only one that is offered
  * @limit:	none is offered
- * @extack:	not used
- *
- * Never refused: a namespace that ends must get rid of the device, whatever
- * state that is in.
+ * @extack:	gets the reason of a refusal; NULL: a namespace ends, and must get
+ *		rid of the device, whatever state that is in
  *
  * Context: device_lock and devl_lock held until after opi_reload_up(), may
  * sleep.
- * Return: 0.
+ * Return: 0, or -EBUSY if a resource would be smaller than what is in use of
+ * it; nothing has happened then.
  */
 int opi_reload_down(struct devlink *devlink, bool netns_change,
 		    enum devlink_reload_action action,
@@ -33,6 +32,11 @@ int opi_reload_down(struct devlink *devlink, bool netns_change,
 		    struct netlink_ext_ack *extack)
 {
 	struct opi_dev *od = devlink_priv(devlink);
+	int err;
+
+	err = opi_resources_apply(od, extack);
+	if (err)
+		return err;
 
 	/* The host loses carrier in good order. */
 	if (opi_is_dpu(od) && od->state == OPI_DEV_STATE_READY)
@@ -92,7 +96,6 @@ int opi_reload_up(struct devlink *devlink, enum devlink_reload_action action,
 	opi_qps_defaults(&od->qs);
 	rtnl_unlock();
 	opi_params_apply(od);
-	opi_resources_apply(od);
 
 	err = opi_reload_alloc(od);
 	if (err) {
@@ -107,7 +110,8 @@ int opi_reload_up(struct devlink *devlink, enum devlink_reload_action action,
 	}
 
 	pci_set_master(od->pdev);
-	od->qs.max_qps = min(od->init.max_qps, od->qs.size);
+	od->qs.max_qps = min_t(u64, od->init.limits[OPI_RESOURCE_QPS],
+			       od->qs.size);
 	err = opi_dev_start(od);
 	if (err == -EBUSY)
 		NL_SET_ERR_MSG_MOD(extack,

@@ -12,15 +12,9 @@
 #include "opi_core.h"
 #include "txrx.h"
 
-/* Queue pairs can be limited to less than the card has. */
-static u64 opi_resource_qps_max(struct opi_dev *od)
-{
-	return min(od->own_qps, od->qs.size);
-}
-
 static u64 opi_resource_qps(struct opi_dev *od)
 {
-	return min_t(u64, od->init.max_qps, opi_resource_qps_max(od));
+	return min(od->own_qps, od->qs.size);
 }
 
 static u64 opi_resource_qps_occ(void *priv)
@@ -59,7 +53,6 @@ static u64 opi_resource_nodes_occ(void *priv)
 	return list_count_nodes(&od->rate_nodes);
 }
 
-/* Those that the host can use: a VF is there in any event. */
 static u64 opi_resource_funcs(struct opi_dev *od, u8 type)
 {
 	struct opi_func *func;
@@ -67,9 +60,7 @@ static u64 opi_resource_funcs(struct opi_dev *od, u8 type)
 	u64 n = 0;
 
 	xa_for_each(&od->funcs, id, func)
-		n += func->info.type == type &&
-		     (type != OPI_PORT_VF ||
-		      func->info.state != OPI_FUNC_HIDDEN);
+		n += func->info.type == type;
 	return n;
 }
 
@@ -84,7 +75,7 @@ static u64 opi_resource_vfs_occ(void *priv)
 {
 	struct opi_dev *od = priv;
 
-	/* The host's table has none of them. */
+	/* Its table has none of them. */
 	if (!opi_is_dpu(od))
 		return pci_num_vf(od->pdev);
 	return opi_resource_funcs(od, OPI_PORT_VF);
@@ -100,43 +91,69 @@ static u64 opi_resource_sfs_occ(void *priv)
 	return opi_resource_funcs(priv, OPI_PORT_SF);
 }
 
+/* Who can set a smaller size than the card has. */
+enum opi_resource_setter {
+	OPI_RESOURCE_SET_NONE,
+	OPI_RESOURCE_SET_DPU,
+	OPI_RESOURCE_SET_BOTH,
+};
+
 /*
- * What there is a number of: how many at most, and, where a smaller number can
- * be set, how many the card has.  One of which there is none is not shown.
+ * What there is a number of.  One of which the card has none is not shown.
+ *
+ * @have:	how many the card has
+ * @occ:	how many are in use
+ * @setter:	who sets the size
+ * @min:	the smallest that can be set
+ * @lasting:	what is in use outlives a reload
  */
 static const struct {
 	const char *name;
-	u64 (*size)(struct opi_dev *od);
-	u64 (*limit)(struct opi_dev *od);
+	u64 (*have)(struct opi_dev *od);
 	devlink_resource_occ_get_t *occ;
+	enum opi_resource_setter setter;
+	u64 min;
+	bool lasting;
 } opi_resources[OPI_N_RESOURCES] = {
 	[OPI_RESOURCE_QPS] = {
 		.name	= "queue_pairs",
-		.size	= opi_resource_qps,
-		.limit	= opi_resource_qps_max,
+		.have	= opi_resource_qps,
 		.occ	= opi_resource_qps_occ,
+		.setter	= OPI_RESOURCE_SET_BOTH,
+		.min	= 1,
 	},
 	[OPI_RESOURCE_EQS] = {
 		.name	= "event_queues",
-		.size	= opi_resource_eqs,
+		.have	= opi_resource_eqs,
 		.occ	= opi_resource_eqs_occ,
 	},
 	[OPI_RESOURCE_VFS] = {
 		.name	= "vfs",
-		.size	= opi_resource_vfs,
+		.have	= opi_resource_vfs,
 		.occ	= opi_resource_vfs_occ,
+		.setter	= OPI_RESOURCE_SET_DPU,
+		.lasting = true,
 	},
 	[OPI_RESOURCE_SFS] = {
 		.name	= "sfs",
-		.size	= opi_resource_sfs,
+		.have	= opi_resource_sfs,
 		.occ	= opi_resource_sfs_occ,
+		.setter	= OPI_RESOURCE_SET_DPU,
+		.lasting = true,
 	},
 	[OPI_RESOURCE_NODES] = {
 		.name	= "rate_nodes",
-		.size	= opi_resource_nodes,
+		.have	= opi_resource_nodes,
 		.occ	= opi_resource_nodes_occ,
 	},
 };
+
+static bool opi_resource_settable(struct opi_dev *od, enum opi_resource i)
+{
+	return opi_resources[i].setter == OPI_RESOURCE_SET_BOTH ||
+	       (opi_resources[i].setter == OPI_RESOURCE_SET_DPU &&
+		opi_is_dpu(od));
+}
 
 /* 0 is devlink's own. */
 #define OPI_RESOURCE_ID(i)	((i) + 1)
@@ -145,13 +162,14 @@ static int opi_resource_add(struct opi_dev *od, enum opi_resource i)
 {
 	struct devlink *devlink = priv_to_devlink(od);
 	struct devlink_resource_size_params params;
-	u64 size = od->resources[i].size;
+	u64 size = od->resources[i].size, size_min = size;
 	int err;
 
-	if (!size)
+	if (!od->resources[i].max)
 		return 0;
-	devlink_resource_size_params_init(&params,
-					  opi_resources[i].limit ? 1 : size,
+	if (opi_resource_settable(od, i))
+		size_min = opi_resources[i].min;
+	devlink_resource_size_params_init(&params, size_min,
 					  od->resources[i].max, 1,
 					  DEVLINK_RESOURCE_UNIT_ENTRY);
 	err = devl_resource_register(devlink, opi_resources[i].name, size,
@@ -172,9 +190,8 @@ static bool opi_resources_look(struct opi_dev *od)
 	for (i = 0; i < OPI_N_RESOURCES; i++) {
 		struct opi_resource_size *r = &od->resources[i], old = *r;
 
-		r->size = opi_resources[i].size(od);
-		r->max = opi_resources[i].limit ? opi_resources[i].limit(od) :
-						r->size;
+		r->max = opi_resources[i].have(od);
+		r->size = min(od->init.limits[i], r->max);
 		changed |= r->size != old.size || r->max != old.max;
 	}
 	return changed;
@@ -218,21 +235,111 @@ void opi_resources_exit(struct opi_dev *od)
 }
 
 /**
- * opi_resources_apply - take over what was set for the next time
- * @od:		the device, being reloaded
- *
- * Sizes were checked when they were set.
+ * opi_resource_in_use - how many of something are in use
+ * @od:		the device
+ * @i:		the resource
  *
  * Context: devl_lock held.
+ * Return: the number.
  */
-void opi_resources_apply(struct opi_dev *od)
+u64 opi_resource_in_use(struct opi_dev *od, enum opi_resource i)
+{
+	return opi_resources[i].occ(od);
+}
+
+/* The size that was set, which devlink shows as the size from now on. */
+static u64 opi_resource_take(struct opi_dev *od, enum opi_resource i)
 {
 	u64 size;
 
-	if (devl_resource_size_get(priv_to_devlink(od),
-				   OPI_RESOURCE_ID(OPI_RESOURCE_QPS), &size))
-		return;
+	/* Not shown: the card has none. */
+	if (devl_resource_size_get(priv_to_devlink(od), OPI_RESOURCE_ID(i),
+				   &size))
+		return od->resources[i].size;
+	return size;
+}
+
+/* Is a new size smaller than what is in use, and will still be? */
+static bool opi_resource_too_small(struct opi_dev *od, enum opi_resource i,
+				   u64 size, struct netlink_ext_ack *extack)
+{
+	u64 occ;
+
+	/* Another card may have more in use than was set for the last one. */
+	if (!opi_resources[i].lasting || size == od->resources[i].size)
+		return false;
+	occ = opi_resource_in_use(od, i);
+	if (size >= occ)
+		return false;
+	NL_SET_ERR_MSG_FMT_MOD(extack,
+			       "%s: %llu are in use, more than the new size %llu",
+			       opi_resources[i].name, occ, size);
+	return true;
+}
+
+/**
+ * opi_resources_apply - take over what was set for the next time
+ * @od:		the device, about to be reloaded
+ * @extack:	gets the reason of a refusal; NULL: what would be refused is left
+ *		as it is
+ *
+ * devlink has checked bounds when sizes were set.  What is in use may have come
+ * later, so it counts now.  A refusal takes back all that was set: sizes cannot be
+ * looked at otherwise, and those that nobody can have would be in the way of each
+ * later reload.
+ *
+ * Context: devl_lock held.
+ * Return: 0, or -EBUSY if more is in use; no size has changed then.
+ */
+int opi_resources_apply(struct opi_dev *od, struct netlink_ext_ack *extack)
+{
+	u64 sizes[OPI_N_RESOURCES];
+	bool left = false;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < OPI_N_RESOURCES; i++) {
+		sizes[i] = opi_resource_take(od, i);
+		if (!opi_resource_too_small(od, i, sizes[i], extack))
+			continue;
+		sizes[i] = od->resources[i].size;
+		left = true;
+		if (extack)
+			err = -EBUSY;
+	}
+
 	/* Another card may have more, if nobody has set a limit. */
-	if (size != od->resources[OPI_RESOURCE_QPS].size)
-		od->init.max_qps = size;
+	for (i = 0; i < OPI_N_RESOURCES && !err; i++)
+		if (sizes[i] != od->resources[i].size)
+			od->init.limits[i] = sizes[i];
+
+	if (left) {
+		opi_resources_exit(od);
+		if (opi_resources_init(od))
+			dev_warn(&od->pdev->dev,
+				 "no memory to show resources\n");
+	}
+	return err;
+}
+
+/**
+ * opi_resource_check - may there be so many of something?
+ * @od:		the device
+ * @i:		the resource
+ * @n:		how many
+ * @extack:	gets the reason of a refusal
+ *
+ * What the card has is for the card to say.
+ *
+ * Context: devl_lock held.
+ * Return: 0, or -ENOSPC if a smaller size was set.
+ */
+int opi_resource_check(struct opi_dev *od, enum opi_resource i, u64 n,
+		       struct netlink_ext_ack *extack)
+{
+	if (n <= od->init.limits[i])
+		return 0;
+	NL_SET_ERR_MSG_FMT(extack, "the devlink resource %s has a size of %llu",
+			   opi_resources[i].name, od->init.limits[i]);
+	return -ENOSPC;
 }

@@ -18,7 +18,7 @@
 
 static const struct hint hints_change[] = {
 	{ -EBUSY, "a driver of the host uses it, or its VFs are enabled there: end that first" },
-	{ -ENOSPC, "the card has no more to give; \"opitool function show\" tells what others have" },
+	{ -ENOSPC, "there are no more to give; \"opitool function show\" tells what others have, \"devlink resource show\" how many there can be" },
 	{ -ERANGE, "\"devlink resource show\" tells how many VFs the card has; queues a VF has at most as many as at first" },
 	{ 0, NULL }
 };

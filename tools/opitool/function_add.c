@@ -21,7 +21,7 @@
 static const struct hint hints_add[] = {
 	{ -EEXIST, "that number is taken; \"opitool function show\" lists the functions" },
 	{ -EOPNOTSUPP, "the card, or the driver that is loaded, has no subfunctions" },
-	{ -ENOSPC, "the card has no room for another; \"opitool function del\" removes one" },
+	{ -ENOSPC, "there is no room for another; \"opitool function del\" removes one, \"devlink resource show\" tells how many there can be" },
 	{ 0, NULL }
 };
 
