@@ -85,8 +85,9 @@ static int several(struct inventory *inv, const struct select *sel)
 	return ST_FAILED;
 }
 
-int function_open(struct inventory *inv, const struct select *sel,
-		  struct function **fn)
+/* Open @inv and find in it the one function that @sel chooses. */
+static int find_one(struct inventory *inv, const struct select *sel,
+		    struct function **fn)
 {
 	struct function *one;
 	int status, n = 0;
@@ -231,8 +232,8 @@ int function_change(struct inventory *inv, const struct function *fn,
 	return status;
 }
 
-int function_expose(struct inventory *inv, const struct function *fn,
-		    bool expose)
+static int set_state(struct inventory *inv, const struct function *fn,
+		     bool expose)
 {
 	struct nlattr *nest;
 	struct nl_msg *msg;
@@ -252,11 +253,27 @@ int function_expose(struct inventory *inv, const struct function *fn,
 		     ST_OK;
 }
 
-int function_remove(struct inventory *inv, const struct function *fn)
+int function_expose(struct inventory *inv, const struct function *fn,
+		    const struct select *sel)
+{
+	(void)sel;
+	return set_state(inv, fn, true);
+}
+
+int function_withdraw(struct inventory *inv, const struct function *fn,
+		      const struct select *sel)
+{
+	(void)sel;
+	return set_state(inv, fn, false);
+}
+
+int function_remove(struct inventory *inv, const struct function *fn,
+		    const struct select *sel)
 {
 	struct nl_msg *msg;
 	int status, err;
 
+	(void)sel;
 	msg = port_request(inv, DEVLINK_CMD_PORT_DEL, fn, &status);
 	if (!msg)
 		return status;
@@ -265,6 +282,8 @@ int function_remove(struct inventory *inv, const struct function *fn)
 				      "cannot remove function %u", fn->id) :
 		     ST_OK;
 }
+
+/* ---- verbs ------------------------------------------------------------- */
 
 int function_close(struct inventory *inv, const struct opts *opts, bool show,
 		   const struct handle *dev, uint32_t id, int status)
@@ -291,4 +310,31 @@ int function_close(struct inventory *inv, const struct opts *opts, bool show,
 	}
 	inventory_close(inv);
 	return status;
+}
+
+int function_run(const struct verb *verb, uint32_t settings, function_act *act,
+		 const struct opts *opts, int argc, char **argv)
+{
+	struct handle dev = { 0 };
+	struct inventory inv;
+	struct function *fn = NULL;
+	struct select sel;
+	uint32_t id = 0;
+	int status;
+
+	status = select_parse(&sel, verb, KEYS_CHOOSE | settings, argc, argv);
+	if (status)
+		return status;
+	if (!select_any(&sel))
+		return bad_usage(verb, "which function?");
+	if (settings && !(sel.have & settings))
+		return bad_usage(verb, "what shall be changed of it?");
+
+	status = find_one(&inv, &sel, &fn);
+	if (!status) {
+		dev = fn->handle;
+		id = fn->id;
+		status = act(&inv, fn, &sel);
+	}
+	return function_close(&inv, opts, false, &dev, id, status);
 }

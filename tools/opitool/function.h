@@ -22,18 +22,24 @@ struct hint {
  * All return an exit code; what is not ST_OK has been said.
  */
 
-/* Open @inv and find in it the one function that @sel chooses. */
-int function_open(struct inventory *inv, const struct select *sel,
-		  struct function **fn);
+/* Something that is done to one function; @sel are the words of the command. */
+typedef int function_act(struct inventory *inv, const struct function *fn,
+			 const struct select *sel);
 
 /* Change what @sel has of KEYS_OPI and KEYS_DEVLINK. */
-int function_change(struct inventory *inv, const struct function *fn,
-		    const struct select *sel);
+function_act function_change;
 /* Let the host have it, or take it away. */
-int function_expose(struct inventory *inv, const struct function *fn,
-		    bool expose);
+function_act function_expose;
+function_act function_withdraw;
 /* Remove a subfunction. */
-int function_remove(struct inventory *inv, const struct function *fn);
+function_act function_remove;
+
+/*
+ * A whole verb that does @act to the one function that is chosen; @settings are
+ * the keys of which it needs one besides, 0: none.
+ */
+int function_run(const struct verb *verb, uint32_t settings, function_act *act,
+		 const struct opts *opts, int argc, char **argv);
 
 /* Say what could not be done of a device of @inv, why, and what helps. */
 int function_refused(struct inventory *inv, const struct handle *dev, int err,

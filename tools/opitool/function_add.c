@@ -148,7 +148,7 @@ static int run(const struct opts *opts, int argc, char **argv)
 		status = find_made(&inv, &port, &fn);
 		if (!status)
 			status = function_change(&inv, &fn, &sel);
-		if (status && !function_remove(&inv, &fn))
+		if (status && !function_remove(&inv, &fn, &sel))
 			say("the subfunction has been removed again");
 	}
 	return function_close(&inv, opts, !status, &fn.handle, fn.id, status);

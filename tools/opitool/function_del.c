@@ -4,30 +4,11 @@
  */
 #include "function.h"
 
+/* With JSON, as it is then: nothing, unless the host is slow to let it go. */
 static int run(const struct opts *opts, int argc, char **argv)
 {
-	struct handle dev = { 0 };
-	struct function *fn;
-	struct inventory inv;
-	struct select sel;
-	uint32_t id = 0;
-	int status;
-
-	status = select_parse(&sel, &verb_function_del, KEYS_CHOOSE, argc,
-			      argv);
-	if (status)
-		return status;
-	if (!select_any(&sel))
-		return bad_usage(&verb_function_del, "which function?");
-
-	status = function_open(&inv, &sel, &fn);
-	if (!status) {
-		dev = fn->handle;
-		id = fn->id;
-		status = function_remove(&inv, fn);
-	}
-	/* As it is now: an empty array, unless the host is slow to let it go. */
-	return function_close(&inv, opts, false, &dev, id, status);
+	return function_run(&verb_function_del, 0, function_remove, opts, argc,
+			    argv);
 }
 
 const struct verb verb_function_del = {

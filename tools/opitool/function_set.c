@@ -6,31 +6,8 @@
 
 static int run(const struct opts *opts, int argc, char **argv)
 {
-	struct handle dev = { 0 };
-	struct function *fn;
-	struct inventory inv;
-	struct select sel;
-	uint32_t id = 0;
-	int status;
-
-	status = select_parse(&sel, &verb_function_set,
-			      KEYS_CHOOSE | KEYS_OPI | KEYS_DEVLINK, argc,
-			      argv);
-	if (status)
-		return status;
-	if (!select_any(&sel))
-		return bad_usage(&verb_function_set, "which function?");
-	if (!(sel.have & (KEYS_OPI | KEYS_DEVLINK)))
-		return bad_usage(&verb_function_set,
-				 "what shall be changed of it?");
-
-	status = function_open(&inv, &sel, &fn);
-	if (!status) {
-		dev = fn->handle;
-		id = fn->id;
-		status = function_change(&inv, fn, &sel);
-	}
-	return function_close(&inv, opts, false, &dev, id, status);
+	return function_run(&verb_function_set, KEYS_OPI | KEYS_DEVLINK,
+			    function_change, opts, argc, argv);
 }
 
 const struct verb verb_function_set = {

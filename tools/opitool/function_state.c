@@ -4,39 +4,16 @@
  */
 #include "function.h"
 
-static int run(const struct verb *verb, bool expose, const struct opts *opts,
-	       int argc, char **argv)
-{
-	struct handle dev = { 0 };
-	struct function *fn;
-	struct inventory inv;
-	struct select sel;
-	uint32_t id = 0;
-	int status;
-
-	status = select_parse(&sel, verb, KEYS_CHOOSE, argc, argv);
-	if (status)
-		return status;
-	if (!select_any(&sel))
-		return bad_usage(verb, "which function?");
-
-	status = function_open(&inv, &sel, &fn);
-	if (!status) {
-		dev = fn->handle;
-		id = fn->id;
-		status = function_expose(&inv, fn, expose);
-	}
-	return function_close(&inv, opts, false, &dev, id, status);
-}
-
 static int run_expose(const struct opts *opts, int argc, char **argv)
 {
-	return run(&verb_function_expose, true, opts, argc, argv);
+	return function_run(&verb_function_expose, 0, function_expose, opts,
+			    argc, argv);
 }
 
 static int run_withdraw(const struct opts *opts, int argc, char **argv)
 {
-	return run(&verb_function_withdraw, false, opts, argc, argv);
+	return function_run(&verb_function_withdraw, 0, function_withdraw, opts,
+			    argc, argv);
 }
 
 const struct verb verb_function_expose = {
