@@ -180,16 +180,16 @@ bool opi_nl_fits(const struct opi_nl_dpu *dpu, struct nlattr **attrs)
 }
 
 /**
- * opi_nl_find - the device that a request names
+ * opi_nl_dpu_find - the device that a request names
  * @info:	the request
  *
- * Context: opi_nl_lock held.
+ * Context: opi_nl_lock held, RCU read side.
  * Return: the device, or an error with its reason in extack.
  */
-struct opi_nl_dpu *opi_nl_find(struct genl_info *info)
+const void *opi_nl_dpu_find(struct genl_info *info)
 {
+	const struct opi_nl_dpu *dpu, *found = NULL;
 	struct nlattr **attrs = info->attrs;
-	struct opi_nl_dpu *dpu, *found = NULL;
 
 	lockdep_assert_held(&opi_nl_lock);
 
@@ -240,22 +240,22 @@ int opi_nl_check_name(struct genl_info *info)
 }
 
 /**
- * opi_nl_dpu_get_doit - answer a request for one device
- * @skb:	the request
- * @info:	its attributes, checked against the policy
+ * opi_nl_reply - answer a request for one object
+ * @info:	the request
+ * @find:	finds it, under opi_nl_lock and RCU; an error has its reason in
+ *		extack
+ * @fill:	puts it into the message
  *
  * Return: 0 or a negative errno.
  */
-int opi_nl_dpu_get_doit(struct sk_buff *skb, struct genl_info *info)
+int opi_nl_reply(struct genl_info *info,
+		 const void *(*find)(struct genl_info *info),
+		 opi_nl_fill_t *fill)
 {
-	struct opi_nl_dpu *dpu;
 	struct sk_buff *msg;
+	const void *obj;
 	void *hdr;
 	int err;
-
-	err = opi_nl_check_name(info);
-	if (err)
-		return err;
 
 	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!msg)
@@ -269,12 +269,11 @@ int opi_nl_dpu_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 	rcu_read_lock();
 	spin_lock_bh(&opi_nl_lock);
-	dpu = opi_nl_find(info);
-	if (IS_ERR(dpu))
-		err = PTR_ERR(dpu);
+	obj = find(info);
+	if (IS_ERR(obj))
+		err = PTR_ERR(obj);
 	else
-		err = opi_nl_fill(msg, dpu, opi_nl_seq(genl_info_net(info)),
-				  0);
+		err = fill(msg, obj, opi_nl_seq(genl_info_net(info)), 0);
 	spin_unlock_bh(&opi_nl_lock);
 	rcu_read_unlock();
 
@@ -285,6 +284,19 @@ int opi_nl_dpu_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 	genlmsg_end(msg, hdr);
 	return genlmsg_reply(msg, info);
+}
+
+/**
+ * opi_nl_dpu_get_doit - answer a request for one device
+ * @skb:	the request
+ * @info:	its attributes, checked against the policy
+ *
+ * Return: 0 or a negative errno.
+ */
+int opi_nl_dpu_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return opi_nl_check_name(info) ?:
+	       opi_nl_reply(info, opi_nl_dpu_find, opi_nl_fill);
 }
 
 /**

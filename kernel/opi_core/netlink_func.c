@@ -98,12 +98,15 @@ static int opi_nl_func_check_name(struct genl_info *info)
 	return 0;
 }
 
-static struct opi_nl_func *opi_nl_func_find(struct opi_nl_dpu *dpu,
-					    struct genl_info *info)
+/* The function that a request names. */
+static const void *opi_nl_func_find(struct genl_info *info)
 {
 	u32 id = nla_get_u32(info->attrs[OPI_A_FUNCTION_FUNC_ID]);
-	struct opi_nl_func *func;
+	const struct opi_nl_dpu *dpu = opi_nl_dpu_find(info);
+	const struct opi_nl_func *func;
 
+	if (IS_ERR(dpu))
+		return dpu;
 	list_for_each_entry(func, &dpu->funcs, list)
 		if (le32_to_cpu(func->info.func_id) == id)
 			return func;
@@ -121,45 +124,8 @@ static struct opi_nl_func *opi_nl_func_find(struct opi_nl_dpu *dpu,
  */
 int opi_nl_function_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct opi_nl_func *func;
-	struct opi_nl_dpu *dpu;
-	struct sk_buff *msg;
-	void *hdr;
-	int err;
-
-	err = opi_nl_func_check_name(info);
-	if (err)
-		return err;
-
-	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	if (!msg)
-		return -ENOMEM;
-
-	hdr = genlmsg_iput(msg, info);
-	if (!hdr) {
-		nlmsg_free(msg);
-		return -EMSGSIZE;
-	}
-
-	rcu_read_lock();
-	spin_lock_bh(&opi_nl_lock);
-	dpu = opi_nl_find(info);
-	func = IS_ERR(dpu) ? ERR_CAST(dpu) : opi_nl_func_find(dpu, info);
-	if (IS_ERR(func))
-		err = PTR_ERR(func);
-	else
-		err = opi_nl_func_fill(msg, func,
-				       opi_nl_seq(genl_info_net(info)), 0);
-	spin_unlock_bh(&opi_nl_lock);
-	rcu_read_unlock();
-
-	if (err) {
-		nlmsg_free(msg);
-		return err;
-	}
-
-	genlmsg_end(msg, hdr);
-	return genlmsg_reply(msg, info);
+	return opi_nl_func_check_name(info) ?:
+	       opi_nl_reply(info, opi_nl_func_find, opi_nl_func_fill);
 }
 
 /* The functions of one device, from where the dump has come to. */
@@ -275,9 +241,8 @@ static int opi_nl_func_attrs(struct genl_info *info,
 int opi_nl_function_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct opi_func_attrs attrs = {};
+	const struct opi_nl_func *func;
 	struct device *dev = NULL;
-	struct opi_nl_func *func;
-	struct opi_nl_dpu *dpu;
 	int err;
 
 	err = opi_nl_func_check_name(info);
@@ -289,12 +254,11 @@ int opi_nl_function_set_doit(struct sk_buff *skb, struct genl_info *info)
 
 	rcu_read_lock();
 	spin_lock_bh(&opi_nl_lock);
-	dpu = opi_nl_find(info);
-	func = IS_ERR(dpu) ? ERR_CAST(dpu) : opi_nl_func_find(dpu, info);
+	func = opi_nl_func_find(info);
 	if (IS_ERR(func))
 		err = PTR_ERR(func);
 	else
-		dev = get_device(devlink_to_dev(dpu->devlink));
+		dev = get_device(devlink_to_dev(func->dpu->devlink));
 	spin_unlock_bh(&opi_nl_lock);
 	rcu_read_unlock();
 	if (err)

@@ -42,7 +42,10 @@ const char *opi_nl_bus_name(const struct opi_nl_dpu *dpu);
 const char *opi_nl_dev_name(const struct opi_nl_dpu *dpu);
 int opi_nl_check_name(struct genl_info *info);
 bool opi_nl_fits(const struct opi_nl_dpu *dpu, struct nlattr **attrs);
-struct opi_nl_dpu *opi_nl_find(struct genl_info *info);
+const void *opi_nl_dpu_find(struct genl_info *info);
+int opi_nl_reply(struct genl_info *info,
+		 const void *(*find)(struct genl_info *info),
+		 opi_nl_fill_t *fill);
 u64 opi_nl_seq(struct net *net);
 void opi_nl_notify(const struct opi_nl_dpu *dpu, u8 cmd, opi_nl_fill_t *fill,
 		   const void *obj, u32 changed);
