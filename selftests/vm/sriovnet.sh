@@ -21,6 +21,7 @@ CASES="
 	uplink_and_representors_of_the_dpu
 	nothing_is_found_that_is_not_there
 	another_name_of_a_vfs_representor
+	another_name_that_is_taken
 	from_an_address_to_the_right_representor
 "
 
@@ -243,6 +244,34 @@ another_name_of_a_vfs_representor()
 	dpu_sh 'modprobe -r opi_core && modprobe opi_core'
 	await dpu 30 "ip link show host0-0"
 	expect_eq "after a reload" "$(altnames)" "$(names_of_vfs 1)"
+}
+
+# As where another card's representor came first.
+another_name_that_is_taken()
+{
+	local rep told
+
+	vfs 0
+	max_vfs 0
+	told=$(dpu_sh 'dmesg | grep -c "host0-" || :')
+	defer "dpu ip link del opi-taken 2>/dev/null || :"
+	dpu ip link add opi-taken type dummy </dev/null
+	dpu ip link property add dev opi-taken altname host0-0 </dev/null
+	max_vfs 2
+	await dpu 20 "ip link show host0-1"
+	dpu udevadm settle -t "$(secs 20)" </dev/null
+	look dpu
+	rep=$(by_port_name c1pf0vf0)
+	expect_eq "names" "$(altnames)" "$(printf '%s\n' "host0-0 opi-taken" "host0-1 $(by_port_name c1pf0vf1)" | sort)"
+	dpu ip link set "$rep" up </dev/null
+	# Told, and no failure.
+	expect_eq "told" "$(dpu_sh 'dmesg -x | grep -E "host0-" | tail -n +$1' "$((told + 1))" | sed 's/\[.*\]//' | tr -s ' ')" \
+		"user :info : opi: $rep is not host0-0, which is another"
+	# The name is free again for one that comes later.
+	dpu ip link del opi-taken </dev/null
+	max_vfs 0
+	max_vfs 1
+	await dpu 20 "ip link show host0-0"
 }
 
 # Frames that came to representors, in one line: rx_of NETDEV...
