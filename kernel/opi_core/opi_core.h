@@ -144,6 +144,7 @@ struct opi_func {
  * @port:	its port
  * @sf:		its number
  * @retry:	its driver found no service: probe it again when there is
+ * @gone:	removed: in od->sfs_gone
  */
 struct opi_sf_dev {
 	struct auxiliary_device	adev;
@@ -153,6 +154,7 @@ struct opi_sf_dev {
 	u32			port;
 	u32			sf;
 	bool			retry;
+	struct list_head	gone;
 };
 
 /**
@@ -197,6 +199,7 @@ struct opi_sf_dev {
  * @n_funcs:	how many
  * @func_epoch:	of the newest; under devl_lock
  * @sfs:	struct opi_sf_dev by function id; the business of @sf_work
+ * @sfs_gone:	those that are removed and not freed yet; likewise
  * @sf_qps:	queue pairs that subfunctions have, by the card's number
  * @n_nested:	devlink instances nested in this one; under devl_lock
  * @rate_nodes:	struct opi_rate; under devl_lock
@@ -264,6 +267,7 @@ struct opi_dev {
 	unsigned int		n_funcs;
 	u64			func_epoch;
 	struct xarray		sfs;
+	struct list_head	sfs_gone;
 	struct ida		sf_qps;
 	unsigned int		n_nested;
 	struct list_head	rate_nodes;
@@ -492,7 +496,6 @@ void opi_sriov_disable(struct pci_dev *pdev);
 void opi_sfs_init(struct opi_dev *od);
 void opi_sfs_exit(struct opi_dev *od);
 void opi_sfs_update(struct opi_dev *od);
-void opi_sfs_wait(void);
 
 /* ---- sfdev.c ----------------------------------------------------------- */
 

@@ -8,18 +8,20 @@
  * driver takes the device lock, then the devlink lock of the physical function.
  * The function table says which there shall be.
  */
-#include <linux/atomic.h>
 #include <linux/auxiliary_bus.h>
+#include <linux/delay.h>
 #include <linux/idr.h>
-#include <linux/wait.h>
+#include <linux/jiffies.h>
+#include <linux/kref.h>
+#include <linux/list.h>
 
 #include "opi_core.h"
 
-static DEFINE_IDA(opi_sf_ids);
+/* What a work item waits for devices that are still held, and the last one. */
+#define OPI_SF_FREE_TIMEOUT	HZ
+#define OPI_SF_LAST_TIMEOUT	(30 * HZ)
 
-/* Devices whose memory is not free yet. */
-static atomic_t opi_sfs_left = ATOMIC_INIT(0);
-static DECLARE_WAIT_QUEUE_HEAD(opi_sfs_left_wait);
+static DEFINE_IDA(opi_sf_ids);
 
 static struct opi_sf_dev *to_opi_sf_dev(struct device *dev)
 {
@@ -45,21 +47,30 @@ static void opi_sf_release(struct device *dev)
 
 	ida_free(&opi_sf_ids, sfd->adev.id);
 	kfree(sfd);
-	if (atomic_dec_and_test(&opi_sfs_left))
-		wake_up_all(&opi_sfs_left_wait);
 }
 
-/**
- * opi_sfs_wait - wait until the memory of all devices is free
+/*
+ * Let go of devices that nobody else holds any more.
  *
- * devlink lets go of a device some time after its driver has, and what frees
- * it is our code.
- *
- * Context: may sleep; no device is left, and none is made.
+ * devlink does so from a work item, a grace period after the driver has gone.
+ * What frees a device is our code, so the last one to let go must be us, or that
+ * code might be unloaded by then.  A device that is held for ever is not freed.
  */
-void opi_sfs_wait(void)
+static void opi_sfs_free(struct opi_dev *od, unsigned long timeout)
 {
-	wait_event(opi_sfs_left_wait, !atomic_read(&opi_sfs_left));
+	unsigned long end = jiffies + timeout;
+	struct opi_sf_dev *sfd, *next;
+
+	list_for_each_entry_safe(sfd, next, &od->sfs_gone, gone) {
+		struct kref *kref = &sfd->adev.dev.kobj.kref;
+
+		while (kref_read(kref) > 1 && time_before(jiffies, end))
+			msleep(20);
+		if (kref_read(kref) > 1)
+			continue;
+		list_del(&sfd->gone);
+		auxiliary_device_uninit(&sfd->adev);
+	}
 }
 
 static int opi_sf_add(struct opi_dev *od, const struct opi_func_info *info,
@@ -97,7 +108,6 @@ static int opi_sf_add(struct opi_dev *od, const struct opi_func_info *info,
 	}
 
 	/* From here on the device frees itself. */
-	atomic_inc(&opi_sfs_left);
 	err = xa_insert(&od->sfs, sfd->func_id, sfd, GFP_KERNEL);
 	if (err)
 		goto err_uninit;
@@ -121,7 +131,7 @@ static void opi_sf_del(struct opi_dev *od, struct opi_sf_dev *sfd)
 {
 	xa_erase(&od->sfs, sfd->func_id);
 	auxiliary_device_delete(&sfd->adev);
-	auxiliary_device_uninit(&sfd->adev);
+	list_add_tail(&sfd->gone, &od->sfs_gone);
 }
 
 static bool opi_sf_exposed(const struct opi_func *func)
@@ -193,6 +203,8 @@ static void opi_sf_work(struct work_struct *work)
 					     ERR_PTR(err));
 		next = le32_to_cpu(info.func_id) + 1;
 	}
+
+	opi_sfs_free(od, OPI_SF_FREE_TIMEOUT);
 }
 
 /**
@@ -214,6 +226,7 @@ void opi_sfs_update(struct opi_dev *od)
 void opi_sfs_init(struct opi_dev *od)
 {
 	xa_init(&od->sfs);
+	INIT_LIST_HEAD(&od->sfs_gone);
 	ida_init(&od->sf_qps);
 	INIT_WORK(&od->sf_work, opi_sf_work);
 }
@@ -226,12 +239,20 @@ void opi_sfs_init(struct opi_dev *od)
  */
 void opi_sfs_exit(struct opi_dev *od)
 {
-	struct opi_sf_dev *sfd;
+	struct opi_sf_dev *sfd, *next;
 	unsigned long id;
 
 	disable_work_sync(&od->sf_work);
 	xa_for_each(&od->sfs, id, sfd)
 		opi_sf_del(od, sfd);
 	xa_destroy(&od->sfs);
+
+	opi_sfs_free(od, OPI_SF_LAST_TIMEOUT);
+	/* With our reference, which nobody drops any more. */
+	list_for_each_entry_safe(sfd, next, &od->sfs_gone, gone) {
+		dev_warn(&od->pdev->dev, "%s is still held, and never freed\n",
+			 dev_name(&sfd->adev.dev));
+		list_del_init(&sfd->gone);
+	}
 	ida_destroy(&od->sf_qps);
 }

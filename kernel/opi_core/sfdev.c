@@ -281,10 +281,9 @@ int __init opi_sf_driver_init(void)
 }
 
 /**
- * opi_sf_driver_exit - unregister it; no device is left
+ * opi_sf_driver_exit - unregister it; no device is left, not in memory either
  */
 void opi_sf_driver_exit(void)
 {
 	auxiliary_driver_unregister(&opi_sf_driver);
-	opi_sfs_wait();
 }
