@@ -11,6 +11,7 @@
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
 . "$(dirname -- "$0")/../lib/data.sh"
+. "$(dirname -- "$0")/../lib/referee.sh"
 
 CASES="
 	each_test_of_the_kernel_is_listed
@@ -24,71 +25,16 @@ CASES="
 	loopback_sh_ends_as_listed
 "
 
-LINUX=/usr/libexec/kselftests/linux
-DOC=$OPI_TOP/Documentation/testing.rst
 SSH_PORT=2222
 
-before_case() { net_up; }
+REFEREE_TABLE="Results of the kernel's own tests"
 
-# The table: test, subtest, result and reason, by tabs.
-table()
+before_case()
 {
-	sed -n '/csv-table:: Results of the kernel/,/^[^ ]/{ /^ *"/!d; s/^ *"\(.*\)"$/\1/; s/", "/\t/gp }' "$DOC"
-}
-
-# results STATUS: the same three last columns, of what a test printed.
-results()
-{
-	sed -E "s/\\b${HIF:-netif}\\b/NETIF/g; s,pci/[0-9a-f:.]+,DEV,g" | awk -v status="$1" '
-		/^(not )?ok [0-9]+ / {
-			result = $1 == "not" ? "fail" : "pass"; reason = ""
-			if (match($0, / # /)) {
-				reason = substr($0, RSTART + 3)
-				$0 = substr($0, 1, RSTART - 1)
-			}
-			if (match(reason, /^(SKIP|XFAIL) /)) {
-				result = tolower(substr(reason, 1, RLENGTH - 1))
-				reason = substr(reason, RLENGTH + 1)
-			}
-			sub(/.*\./, "")
-			row[++n] = $0 "\t" result "\t" (result == "fail" ? said : reason)
-			said = ""
-		}
-		/^# (Check failed|Exception.*Exception:)/ { said = substr($0, 3) }
-		/^TEST: / {
-			result = $0
-			sub(/.*\[ */, "", result); sub(/ *\]$/, "", result)
-			result = result == "OK" ? "pass" : tolower(result)
-			sub(/^TEST: /, ""); sub(/ *\[[^[]*\]$/, "")
-			row[++n] = $0 "\t" result "\t"
-		}
-		NF { last = $0 }
-		END {
-			# All of it was skipped.
-			if (status == 4 && !match(row[n], /\tskip\t/)) {
-				sub(/^SKIP: /, "", last)
-				print "-\tskip\t" last
-			} else for (i = 1; i <= n; i++) print row[i]
-		}'
-}
-
-# compare EXPECTED RESULTS: a listed reason is how the reason begins; of several rows
-# for a subtest one is right.
-compare()
-{
-	[ -s "$1" ] || fail "nothing is listed"
-	awk -F'\t' '
-		NR == FNR { why[$1, $2] = $3; listed[$1] = listed[$1] " " $2; next }
-		!($1 in listed) { print "not listed: " $0; bad = 1; next }
-		!(($1, $2) in why) || index($3, why[$1, $2]) != 1 || (why[$1, $2] == "" && $3 != "") {
-			print $1 " is listed as" listed[$1] " (" why[$1, $2] "), but: " $2 " (" $3 ")"; bad = 1 }
-		{ seen[$1] }
-		END {
-			for (s in listed)
-				if (!(s in seen)) { print s " did not report"; bad = 1 }
-			exit bad
-		}' "$1" "$2" >&2 ||
-		fail "not as listed in ${DOC#"$OPI_TOP"/}"
+	net_up
+	REFEREE_NAMES="s/\\b$HIF\\b/NETIF/g; s,pci/[0-9a-f:.]+,DEV,g"
+	REFEREE_ENV=(NETIF="$HIF" LOCAL_V4="$HOST_IP" LOCAL_V6="$HOST_IP6" REMOTE_V4="$DPU_IP" REMOTE_V6="$DPU_IP6"
+		REMOTE_TYPE=ssh REMOTE_ARGS=referee REMOTE_IFNAME=br0 NETIF_CREATE=no PYTHONUNBUFFERED=1)
 }
 
 # The other end: an ssh server of its own on the DPU, whatever is started through it
@@ -117,41 +63,14 @@ remote_up()
 	await host 30 'ssh -q -O check referee'
 }
 
-# referee VM TEST [ARG...]
-referee()
-{
-	local vm=$1 test=$2 name rc=0
-	shift 2
+# run VM TEST [ARG...]
+run() { referee "$1" "${2##*/}" "${@:2}"; }
 
-	name=${test##*/}
-	case $test in
-	*.py) set -- "$GUEST/referee" "./$name" "$@" ;;
-	*) set -- "./$name" "$@" ;;
-	esac
-	on "$vm" env NETIF="$HIF" LOCAL_V4="$HOST_IP" LOCAL_V6="$HOST_IP6" REMOTE_V4="$DPU_IP" REMOTE_V6="$DPU_IP6" \
-		REMOTE_TYPE=ssh REMOTE_ARGS=referee REMOTE_IFNAME=br0 NETIF_CREATE=no PYTHONUNBUFFERED=1 \
-		sh -c 'cd "$1" && shift && exec "$@"' sh "$LINUX/${test%/*}" \
-		"$GUEST/contain" referee "$(secs 100)" "$@" </dev/null >"$CASE_DIR/tap" || rc=$?
-	cat "$CASE_DIR/tap"
-	results "$rc" <"$CASE_DIR/tap" >"$CASE_DIR/results"
-	table | awk -F'\t' -v test="$name" '$1 == test' | cut -f2- >"$CASE_DIR/expected"
-	compare "$CASE_DIR/expected" "$CASE_DIR/results"
-	case $rc in
-	0|4) ;;
-	*) fail "$name ended with status $rc" ;;
-	esac
-}
-
-each_test_of_the_kernel_is_listed()
-{
-	host sed 's/.*://' "$LINUX/kselftest-list.txt" </dev/null | sort -u >"$CASE_DIR/there"
-	table | cut -f1 | sort -u >"$CASE_DIR/listed"
-	diff -u "$CASE_DIR/listed" "$CASE_DIR/there"
-}
+each_test_of_the_kernel_is_listed() { each_is_listed drivers/net drivers/net/hw; }
 
 other_results_than_those_listed_are_found()
 {
-	local HIF=eth9
+	local REFEREE_NAMES='s/eth9/NETIF/g'
 
 	printf '%s\t%s\t%s\n' a pass '' b skip 'no such' c xfail 'not on NETIF' >"$CASE_DIR/expected"
 	cat >"$CASE_DIR/right" <<-EOT
@@ -170,16 +89,26 @@ other_results_than_those_listed_are_found()
 	refused 'c is listed as xfail' judge 's/XFAIL/SKIP/'
 	refused 'b did not report' judge '/ok 2/d'
 	refused 'not listed: d' judge 's/^(ok 3.*)/\1\nok 4 name.d/'
+	printf '%s\t%s\t%s\n' b skip 'no such' '1 of *c' xfail 'not on' '1 of *' pass '' >"$CASE_DIR/expected"
+	judge ''
+	refused 'a is listed as pass' judge 's/^ok 1/not &/'
+	refused 'c is listed as xfail' judge 's/not on/nowhere on/'
+	refused '1 of [*]c are listed, but 0 reported' judge '/ok 3/d'
+	refused '1 of [*] are listed, but 2 reported' judge 's/^(ok 3.*)/\1\nok 4 name.d/'
+	printf '%s\t%s\t%s\n' '1 of (a.b)' pass '' >"$CASE_DIR/expected"
+	refused 'not listed: a' judge ''
 	# As shell tests print it.
-	printf 'TEST: %-60s  [%s]\n' 'a is right' ' OK ' 'b on eth9' XFAIL 'c' FAIL | results 1 >"$CASE_DIR/got"
-	expect_eq "shell test" "$(tr '\t\n' '|;' <"$CASE_DIR/got")" 'a is right|pass|;b on NETIF|xfail|;c|fail|;'
+	printf 'TEST: %-60s  [%s]\n' 'a is right' ' OK ' 'b on eth9' XFAIL 'c' FAIL >"$CASE_DIR/shell"
+	printf '\tfor this\n' >>"$CASE_DIR/shell"
+	results 1 <"$CASE_DIR/shell" >"$CASE_DIR/got"
+	expect_eq "shell test" "$(tr '\t\n' '|;' <"$CASE_DIR/got")" 'a is right|pass|;b on NETIF|xfail|;c|fail|for this;'
 	expect_eq "skipped" "$(printf 'one\nSKIP: no tool\n' | results 4 | tr '\t' '|')" '-|skip|no tool'
 }
 
 ping_py_ends_as_listed()
 {
 	remote_up
-	referee host drivers/net/ping.py
+	run host drivers/net/ping.py
 }
 
 keep_channels()
@@ -193,10 +122,10 @@ keep_channels()
 queues_py_ends_as_listed()
 {
 	keep_channels
-	referee host drivers/net/queues.py
+	run host drivers/net/queues.py
 }
 
-stats_py_ends_as_listed() { referee host drivers/net/stats.py; }
+stats_py_ends_as_listed() { run host drivers/net/stats.py; }
 
 # Between functions of one card checksums are made when somebody asks for them, and
 # what the test looks at on the remote end is the checksum.
@@ -204,11 +133,11 @@ csum_py_ends_as_listed()
 {
 	remote_up
 	feature_set dpu "$REP" rx-checksumming off
-	referee host drivers/net/hw/csum.py
+	run host drivers/net/hw/csum.py
 }
 
 # The DPU has the port of the uplink.
-devlink_port_split_py_ends_as_listed() { referee dpu drivers/net/hw/devlink_port_split.py; }
+devlink_port_split_py_ends_as_listed() { run dpu drivers/net/hw/devlink_port_split.py; }
 
 # Tests of two ports that are joined stop before they use the second one.
 second_port()
@@ -220,13 +149,13 @@ second_port()
 ethtool_rmon_sh_ends_as_listed()
 {
 	second_port
-	referee host drivers/net/hw/ethtool_rmon.sh "$HIF" rf0
+	run host drivers/net/hw/ethtool_rmon.sh "$HIF" rf0
 }
 
 loopback_sh_ends_as_listed()
 {
 	second_port
-	referee host drivers/net/hw/loopback.sh "$HIF" rf0
+	run host drivers/net/hw/loopback.sh "$HIF" rf0
 }
 
 run_cases "$@"
