@@ -5,7 +5,7 @@
 #
 #	run.sh check		the static tests, everything on the stock kernel,
 #				a smoke set on the debug kernel
-#	run.sh check-full	everything on both kernels
+#	run.sh check-full	everything on both kernels, with what "check" leaves out
 #	run.sh soak		on both kernels, the cases that have a count, with
 #				OPI_SCALE raised (100 unless set); an interrupted run
 #				goes on where it stopped
@@ -20,7 +20,8 @@
 # Tests stand in static/ and opitool/ (no virtual machine), vm/ (they share a
 # test bed, one boot per kernel) and bed/ (each makes its own).  A test says in a comment
 # "timeout: SECONDS" how long it may take on the stock kernel at scale 1, and
-# "soak: CASE CASE..." (or "soak: all") which of its cases OPI_SCALE lengthens.
+# "soak: CASE CASE..." (or "soak: all") which of its cases OPI_SCALE lengthens.  One that
+# says "tier: check-full" is left out by "check".
 #
 # What fails in "check" beside the other chains, at most three tests of vm/ and bed/, is
 # run again by itself, on a bed of its own.  What passes then is counted as passed and named:
@@ -56,12 +57,14 @@ tests_in()
 	done | sort -k1,1n -k2 | cut -d' ' -f2
 }
 
-# Those of a directory that the tier runs: a soak only what is longer in it.
+# Those of a directory that the tier runs: a soak only what is longer in it, a check not
+# what takes too long for it.
 tier_tests()
 {
 	local t cases
 
 	for t in $(tests_in "$1"); do
+		[ "$tier" != check ] || ! grep -qx '# tier: check-full' "$here/$t.sh" || continue
 		if [ "$tier" = soak ]; then
 			cases=$(sed -n 's/^# soak: //p' "$here/$t.sh" | tr -s ' \n' ',')
 			case $cases in

@@ -20,6 +20,7 @@ CASES="
 	one_case_can_be_chosen
 	what_a_case_prints_is_no_result
 	a_failure_shows_what_the_test_said
+	a_check_leaves_out_what_is_for_check_full
 	a_soak_goes_on_where_it_stopped
 	a_soak_runs_what_is_longer_in_it
 	what_has_a_count_is_soaked
@@ -214,6 +215,15 @@ a_failure_shows_what_the_test_said()
 }
 
 # A test that fails is done again, one that passed is not.
+a_check_leaves_out_what_is_for_check_full()
+{
+	make_test short < <(echo true)
+	make_test long < <(printf '# tier: check-full\ntrue\n')
+	result 0 '1 passed, 0 failed' -k stock check
+	result 0 '2 passed, 0 failed' -k stock check-full
+	result 0 '1 passed, 0 failed' -k stock long
+}
+
 a_soak_goes_on_where_it_stopped()
 {
 	make_test one < <(printf '# soak: all\n%s\n' "echo x >>'$CASE_DIR/one'")
