@@ -8,7 +8,9 @@
 #   mkpayload.sh stock|debug
 #
 #   usr/lib/modules/RELEASE/    our modules (updates/opi) and depmod's files; with
-#                               the debug kernel all of its modules
+#                               the stock kernel, which lacks it, its simulated card
+#                               (updates/netdevsim), with the debug kernel all of its
+#                               modules
 #   usr/lib/opi, etc            start-up scripts (image/rootfs)
 #   usr                         make install of tools/, selftests/, uapi/
 #
@@ -57,6 +59,28 @@ build_modules() {
 	inroot make -C "$tree/kernel" -j "$OPI_JOBS"
 }
 
+# The kernel's simulated card, from the source of the same version, for the kernel's own
+# tests that want it.  It is of no use but there, and built once for a kernel.
+netdevsim_dir() {
+	printf '%s\n' "$OPI_CACHE/netdevsim-$(printf '%s\n' format=1 "$kver" "$(opi_linux_src)" | opi_key)"
+}
+
+make_netdevsim() {
+	local dir part
+
+	dir=$(netdevsim_dir)
+	[ ! -e "$dir/netdevsim.ko" ] || return 0
+	part=$(opi_newdir "$dir")
+	cp "$(opi_linux_src)"/drivers/net/netdevsim/* "$part/"
+	# shellcheck disable=SC2016 # for the inner shell
+	opi_logged netdevsim inroot sh -c \
+		'make -C "$KDIR" M="$0" CONFIG_NETDEVSIM=m modules -j "$1" && strip --strip-debug "$0/netdevsim.ko"' \
+		"$part" "$OPI_JOBS"
+	find "$part" -mindepth 1 ! -name netdevsim.ko -delete
+	mv "$part" "$dir"
+	opi_prune "$dir" netdevsim
+}
+
 install_modules() {
 	local mods=$stage/usr/lib/modules/$kver ko
 
@@ -65,6 +89,10 @@ install_modules() {
 		cp "$ko" "$mods/updates/opi/"
 	done < <(find "$tree/kernel" -name '*.ko')
 	find "$mods/updates/opi" -name '*.ko' -exec "$OPI_TOP/qemu/inroot" strip --strip-debug {} +
+	if [ "$flavour" = stock ]; then
+		opi_lock netdevsim make_netdevsim
+		install -D -m 644 -t "$mods/updates/netdevsim" "$(netdevsim_dir)/netdevsim.ko"
+	fi
 
 	# depmod wants to see all modules of the kernel: lend them by hard links.
 	rm -rf "$stage.depmod"
