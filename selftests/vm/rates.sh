@@ -13,6 +13,7 @@
 
 CASES="
 	each_function_is_a_leaf
+	rates_are_told_as_they_were_set
 	tx_max_limits_what_a_function_sends
 	tx_max_of_a_node_limits_what_is_below_it
 	functions_share_a_limit_by_weight_share_and_priority
@@ -119,6 +120,45 @@ each_function_is_a_leaf()
 		"$(dpu devlink -j port show </dev/null | jq -c '[.port | to_entries[] | select(.value.flavour != "physical") | .key] | sort')"
 	refused '.' rate show "$(DEV)/0"
 	expect_eq "leaves of the host" "$(host devlink -j port function rate show </dev/null | jq '.rate | length')" 0
+}
+
+# Of each leaf and of nodes; bits a second are set, bytes a second are told.
+rates_are_told_as_they_were_set()
+{
+	local leaves l i=0
+
+	rates_reset
+	defer "vfs 0"
+	vfs 4
+	mapfile -t leaves < <(dpu devlink -j port function rate show </dev/null |
+		jq -r '.rate | to_entries[] | select(.value.type == "leaf") | .key')
+	expect_eq "leaves" "${#leaves[@]}" 5
+	for l in "${leaves[@]}"; do
+		i=$((i + 1))
+		defer "rate set $l noparent; rate set $l tx_share 0 2>/dev/null; rate set $l tx_max 0"
+		rate set "$l" tx_max ${i}00mbit
+		rate set "$l" tx_share ${i}0mbit
+	done
+	node group1
+	node group2 tx_max 50mbit
+	expect_eq "limit given at once" "$(rate_field "$(DEV)/group2" tx_max)" 6250000
+	rate set "$(DEV)/group1" tx_max 100mbit
+	rate set "$(DEV)/group1" tx_share 10mbit
+	rate set "$(DEV)/group2" parent group1
+	expect_eq "node" "$(dpu devlink -j port function rate show "$(DEV)/group1" </dev/null |
+		jq -c '.rate[] | [.type, .tx_share, .tx_max]')" '["node",1250000,12500000]'
+	expect_eq "parent" "$(rate_field "$(DEV)/group2" parent)" group1
+	rate set "${leaves[4]}" parent group2
+	expect_eq "leaves" "$(dpu devlink -j port function rate show </dev/null |
+		jq -c '[.rate[] | select(.type == "leaf") | [.tx_share, .tx_max, .parent]] | sort')" \
+		"$(jq -nc '[range(1; 6) | [. * 1250000, . * 12500000, (if . == 5 then "group2" else null end)]]')"
+	expect_eq "nodes" "$(dpu devlink -j port function rate show </dev/null | jq '[.rate[] | select(.type == "node")] | length')" 2
+	refused 'children' rate del "$(DEV)/group2"
+	rate set "${leaves[4]}" noparent
+	expect_eq "parent" "$(rate_field "${leaves[4]}" parent)" null
+	rate del "$(DEV)/group2"
+	rate del "$(DEV)/group1"
+	expect_eq "nodes" "$(dpu devlink -j port function rate show </dev/null | jq '[.rate[] | select(.type == "node")] | length')" 0
 }
 
 tx_max_limits_what_a_function_sends()
