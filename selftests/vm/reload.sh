@@ -20,6 +20,7 @@ CASES="
 	the_host_sees_the_dpu_go_and_come
 	reload_brings_back_what_waits_for_the_administrator
 	reload_goes_to_another_namespace_and_back
+	reload_goes_from_one_namespace_to_another
 	a_namespace_that_ends_gives_the_device_back
 	a_dead_function_is_reloaded_when_it_is_back
 	refuses_other_actions_and_limits
@@ -171,6 +172,33 @@ reload_goes_to_another_namespace_and_back()
 		on "$vm" ip netns exec opi-reload devlink dev reload "$dev" netns 1 </dev/null
 		on "$vm" ip netns del opi-reload </dev/null
 		expect_eq "ports" "$(on "$vm" devlink -j port show </dev/null | jq '[.port[] | select(.netdev)] | length')" "$ports"
+	done
+	net_up
+}
+
+# What waits for a reload is taken along, and the namespace that is left can go.
+reload_goes_from_one_namespace_to_another()
+{
+	local vm dev n
+
+	for vm in host dpu; do
+		dev=pci/$(pci_of "$vm")
+		n=$(on "$vm" devlink -j resource show "$dev" </dev/null | jq '.resources[][] | select(.name == "queue_pairs") | .size')
+		defer "on_sh $vm 'for n in opi-reload1 opi-reload2; do
+			ip netns exec \$n devlink dev reload $dev netns 1; ip netns del \$n; done 2>/dev/null
+			devlink resource set $dev path queue_pairs size $n && devlink dev reload $dev >/dev/null'"
+		on_sh "$vm" 'ip netns add opi-reload1 && ip netns add opi-reload2'
+		reload "$vm" netns opi-reload1
+		on "$vm" devlink -N opi-reload1 resource set "$dev" path queue_pairs size 1 </dev/null
+		refused 'No such|not exist' on "$vm" devlink dev reload "$dev" netns opi-reload2
+		on "$vm" devlink -N opi-reload1 dev reload "$dev" netns opi-reload2 </dev/null
+		on "$vm" ip netns del opi-reload1 </dev/null
+		refused '.' on "$vm" devlink dev show "$dev"
+		expect_eq "queue pairs" "$(on "$vm" devlink -N opi-reload2 -j resource show "$dev" </dev/null |
+			jq -c '.resources[][] | select(.name == "queue_pairs") | [.size, .size_new]')" '[1,null]'
+		expect_eq "state" "$(on "$vm" ip netns exec opi-reload2 opitool -j dpu show </dev/null | jq -r '.[0].dev_state')" ready
+		on "$vm" devlink -N opi-reload2 dev reload "$dev" netns 1 </dev/null
+		on "$vm" ip netns del opi-reload2 </dev/null
 	done
 	net_up
 }
