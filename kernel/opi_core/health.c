@@ -560,11 +560,12 @@ void opi_health_report(struct opi_dev *od, unsigned long failures)
 {
 	const char *test = failures & BIT(OPI_FAIL_TEST) ? "test" : NULL;
 	struct devlink *devlink = priv_to_devlink(od);
-	bool registered;
+	bool registered, ready;
 	int err = 0;
 
 	devl_lock(devlink);
 	registered = test_bit(OPI_DEV_F_REGISTERED, &od->flags);
+	ready = od->state == OPI_DEV_STATE_READY;
 	if (registered && failures & (BIT(OPI_FAIL_AQ) | BIT(OPI_FAIL_FATAL))) {
 		if (od->snapshots)
 			opi_regions_snapshot(od);
@@ -591,10 +592,12 @@ void opi_health_report(struct opi_dev *od, unsigned long failures)
 				      "command was not answered in time", NULL);
 
 	/*
-	 * No error: it has recovered, or shall not do so by itself.  An error:
-	 * it was tried in vain, and the watch goes on trying.
+	 * No error: it has recovered, or shall not do so by itself.  Nor shall
+	 * what was ready and is not tried: it fails within the grace period, or
+	 * after an error that nobody has mended.  Another error: it was tried in
+	 * vain, and the watch goes on trying.
 	 */
-	if (err)
+	if (err && !(err == -ECANCELED && ready))
 		clear_bit(OPI_DEV_F_HELD, &od->flags);
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 400
+# timeout: 500
 # soak: tests_under_traffic_end_in_traffic
 # order: 45
 #
@@ -21,6 +21,8 @@ CASES="
 	a_test_of_rx_makes_the_queue_anew
 	a_test_leaves_a_dump_behind
 	a_test_waits_for_the_administrator_if_told_so
+	what_fails_again_too_soon_waits_for_the_administrator
+	a_recovery_that_fails_is_no_recovery
 	tests_are_told_to_those_who_listen
 	broken_completions_are_reported_by_rx
 	broken_heads_are_reported_by_tx
@@ -166,6 +168,60 @@ a_test_waits_for_the_administrator_if_told_so()
 		expect_eq "starts" "$(aq_field "$vm" starts)" $((starts + 1))
 		traffic_returns
 	done
+}
+
+# counted VM REPORTER STATE ERRORS RECOVERIES
+counted()
+{
+	wait_for 15 eval "[ \"\$(health_field $1 $2 error)\" = $4 ]"
+	wait_for 15 eval "[ \"\$(health_field $1 $2 state)\" = $3 ]"
+	expect_eq "recoveries of $2 of $1" "$(health_field "$1" "$2" recover)" "$5"
+}
+
+what_fails_again_too_soon_waits_for_the_administrator()
+{
+	local vm r grace errors recovers
+
+	for vm in host dpu; do
+		for r in fw tx; do
+			grace=$(health_field "$vm" "$r" grace_period)
+			defer "health $vm set $r grace_period $grace; health $vm recover $r"
+			tested "$vm" "$r"
+			errors=$(health_field "$vm" "$r" error) recovers=$(health_field "$vm" "$r" recover)
+			health "$vm" set "$r" grace_period 3600000
+			expect_eq "period" "$(health_field "$vm" "$r" grace_period)" 3600000
+			health "$vm" test "$r"
+			counted "$vm" "$r" error $((errors + 1)) "$recovers"
+			# By hand it goes at any time.
+			health "$vm" recover "$r"
+			counted "$vm" "$r" healthy $((errors + 1)) $((recovers + 1))
+			health "$vm" set "$r" grace_period "$grace"
+			tested "$vm" "$r"
+			traffic_returns
+		done
+	done
+}
+
+a_recovery_that_fails_is_no_recovery()
+{
+	local errors recovers
+
+	expect_log host 'opi_core 0000:[0-9a-f:.]+: (function does not answer|start failed|last reset failed)'
+	defer "health host set fw auto_recover true"
+	health host set fw auto_recover false
+	errors=$(health_field host fw error) recovers=$(health_field host fw recover)
+	health host test fw
+	counted host fw error $((errors + 1)) "$recovers"
+	defer "tb fault dead off"
+	tb fault dead on
+	refused '.' health host recover fw
+	expect_eq "state" "$(health_field host fw state)" error
+	expect_eq "recoveries" "$(health_field host fw recover)" "$recovers"
+	tb fault dead off
+	await_dpu host 30 '.dev_state == "ready"'
+	health host recover fw
+	expect_eq "state" "$(health_field host fw state)" healthy
+	traffic_returns
 }
 
 tests_are_told_to_those_who_listen()
