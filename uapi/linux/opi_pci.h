@@ -129,6 +129,8 @@ enum opi_peer_state {
 #define OPI_CAP_SF			(1ULL << 8)	/* FUNC_CREATE, FUNC_ATTACH, u.qp.port */
 #define OPI_CAP_RATE			(1ULL << 9)	/* RATE_* */
 #define OPI_CAP_POLICE			(1ULL << 10)	/* PORT_SET_POLICE */
+#define OPI_CAP_MIG			(1ULL << 11)	/* MIG_*: VFs can be moved */
+#define OPI_CAP_DIRTY			(1ULL << 12)	/* DIRTY_*: the card logs what VFs write */
 
 /* Reasons of OPI_DEV_STATUS_FATAL. */
 enum opi_health {
@@ -219,7 +221,15 @@ enum opi_status {
 	X(MODE_SET,		0x0051,	OPI_NONE, OPI_NONE, OPI_TRI)	\
 	X(RATE_CREATE,		0x0060,	OPI_NONE, OPI_NONE, OPI_TRI)	\
 	X(RATE_DESTROY,		0x0061,	OPI_NONE, OPI_NONE, OPI_TRI)	\
-	X(RATE_SET,		0x0062,	OPI_NONE, OPI_NONE, OPI_TRI)
+	X(RATE_SET,		0x0062,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(MIG_GET,		0x0070,	OPI_TR,   OPI_NONE, OPI_TRI)	\
+	X(MIG_SET,		0x0071,	OPI_TR,   OPI_NONE, OPI_NONE)	\
+	X(MIG_SAVE,		0x0072,	OPI_TR,   OPI_NONE, OPI_NONE)	\
+	X(MIG_LOAD,		0x0073,	OPI_TR,   OPI_NONE, OPI_NONE)	\
+	X(MIG_SET_KEY,		0x0074,	OPI_NONE, OPI_NONE, OPI_TRI)	\
+	X(DIRTY_START,		0x0078,	OPI_TR,   OPI_NONE, OPI_NONE)	\
+	X(DIRTY_STOP,		0x0079,	OPI_TR,   OPI_NONE, OPI_NONE)	\
+	X(DIRTY_REPORT,		0x007a,	OPI_TR,   OPI_NONE, OPI_NONE)
 
 enum opi_opcode {
 #define OPI_X(name, code, pf, vf, dpu)	OPI_CMD_##name = (code),
@@ -235,7 +245,8 @@ enum opi_opcode {
  *		command context; returned unread
  * @buf:	bus address of the data buffer, one contiguous range; 0: none
  * @buf_len:	its length in bytes, at most OPI_CMD_BUF_MAX
- * @target:	what the command is about: queue, port, function or rate node id
+ * @target:	what the command is about: queue, port, function or rate node id,
+ *		MIG_* and DIRTY_*: VF number
  * @u:		parameters; what a command does not use is zero
  */
 struct opi_cmd {
@@ -330,6 +341,18 @@ struct opi_cmd {
 			__le64	tx_share;	/* bytes a second */
 			__u8	rsvd1[16];
 		} rate;
+		struct {			/* MIG_*, target: VF number */
+			__u8	state;		/* MIG_SET: enum opi_mig_state */
+			__u8	rsvd0[7];
+			__le64	offset;		/* MIG_SAVE, MIG_LOAD: in the stream */
+			__u8	rsvd1[24];
+		} mig;
+		struct {			/* DIRTY_REPORT, target: VF number */
+			__le64	iova;		/* of the first page */
+			__le32	pages;
+			__u8	page_order;	/* log2 of the size of a page */
+			__u8	rsvd[27];
+		} dirty;
 	} u;
 };
 
@@ -752,6 +775,7 @@ struct opi_eqe {
 #define OPI_EV_FUNC			7	/* sub: state; value: enum opi_func_change */
 #define OPI_EV_HOST_RESET		8	/* DPU side: PERST# of the host */
 #define OPI_EV_LOST			9	/* value: how many found no room */
+#define OPI_EV_MIG			10	/* DPU side; sub: enum opi_mig_event */
 
 /* Driver-written words of an event queue. Event queue 0 gets the asynchronous events. */
 struct opi_eq_shadow {
@@ -759,6 +783,199 @@ struct opi_eq_shadow {
 	__le32	arm;			/* interrupt when this index has been written */
 	__le32	rsvd[2];
 };
+
+/* ---- Migration of VFs -------------------------------------------------- */
+
+/*
+ * The PF moves a VF that is OPI_FUNC_F_MIGRATABLE: it stops the source, reads
+ * its state as a stream (MIG_SAVE), and gives that to the destination
+ * (MIG_LOAD).  To drivers a stream is bytes; cards read the structures below.
+ */
+enum opi_mig_state {
+	OPI_MIG_RUNNING		= 0,
+	OPI_MIG_P2P		= 1,	/* starts no DMA; takes doorbells and registers */
+	OPI_MIG_STOPPED		= 2,	/* nothing of it changes */
+	OPI_MIG_LOADING		= 3,	/* as after a reset; takes a stream */
+	OPI_MIG_ERROR		= 4,	/* refused a stream; Function Level Reset helps */
+};
+
+/* What the DPU is told: sub of OPI_EV_MIG. */
+enum opi_mig_event {
+	OPI_MIG_EV_STOPPED	= 1,
+	OPI_MIG_EV_SAVED	= 2,	/* source: all of the stream has been read */
+	OPI_MIG_EV_LOADED	= 3,	/* destination; value: function id of the source */
+	OPI_MIG_EV_REFUSED	= 4,	/* value: enum opi_status */
+	OPI_MIG_EV_RUNNING	= 5,
+};
+
+/* MIG_GET fills this. */
+struct opi_mig_info {
+	__u8	state;			/* enum opi_mig_state */
+	__u8	flags;			/* OPI_MIG_F_* */
+	__le16	version;		/* of the streams of this card */
+	__le32	func_id;		/* of the VF */
+	__le32	precopy_size;		/* what can be read before it is STOPPED */
+	__le32	stream_size;		/* STOPPED: of its stream; others: at most */
+	__le32	loaded;			/* bytes taken by MIG_LOAD */
+	__le32	stream_max;		/* longest stream that the card takes */
+	__le64	src_serial;		/* card that its state came from, 0: none did */
+	__le32	src_func_id;		/* function there */
+	__le32	dirty_pages;		/* pages that the card can log for it */
+	__u8	dirty_order;		/* log2 of the page size of its log */
+	__u8	rsvd[23];
+};
+
+#define OPI_MIG_F_LOADED		0x01	/* a whole stream has been taken */
+#define OPI_MIG_F_DIRTY			0x02	/* what it writes is logged */
+
+/* MIG_SET_KEY takes this; all zero: the card's own, which no other card has. */
+struct opi_mig_key {
+	__u8	key[32];
+};
+
+/**
+ * struct opi_mig_frame - what each frame of a stream begins with, 32 bytes
+ * @magic:	OPI_MIG_MAGIC
+ * @version:	OPI_MIG_VERSION
+ * @type:	OPI_MIG_FRAME_*
+ * @len:	bytes that follow this header
+ * @seq:	from 0
+ * @iface_version: as the VERSION register
+ * @crc:	CRC-32C of header, with 0 here, and what follows it
+ * @rsvd:	zero
+ */
+struct opi_mig_frame {
+	__le32	magic;
+	__le16	version;
+	__le16	type;
+	__le32	len;
+	__le32	seq;
+	__le32	iface_version;
+	__le32	crc;
+	__u8	rsvd[8];
+};
+
+#define OPI_MIG_MAGIC			0x4d49504f	/* "OPIM" */
+#define OPI_MIG_VERSION			1
+#define OPI_MIG_STREAM_MAX		65536
+
+/* In this order; RSS where it is set, EQ and QP one for each, in rising order. */
+enum opi_mig_frame_type {
+	OPI_MIG_FRAME_COMPAT	= 1,	/* struct opi_mig_compat */
+	OPI_MIG_FRAME_FUNC	= 2,	/* struct opi_mig_func */
+	OPI_MIG_FRAME_STATS	= 3,	/* struct opi_port_stats, the function's */
+	OPI_MIG_FRAME_RX	= 4,	/* struct opi_rx_config, the function's */
+	OPI_MIG_FRAME_RSS	= 5,	/* struct opi_rss_config */
+	OPI_MIG_FRAME_EQ	= 6,	/* struct opi_mig_eq */
+	OPI_MIG_FRAME_QP	= 7,	/* struct opi_mig_qp */
+	OPI_MIG_FRAME_END	= 8,	/* struct opi_mig_end */
+};
+
+/* Where the state comes from, and what the destination must be able to do. */
+struct opi_mig_compat {
+	__le64	serial;
+	__le64	caps;			/* that the VF has been shown */
+	char	board_id[16];
+	__u8	key_id[16];		/* of the key that END is made with */
+	__le32	func_id;
+	__le32	max_mtu;
+	__le16	max_qps;
+	__le16	max_eqs;
+	__le16	vf;
+	__u8	aq_order;		/* limits, as in LIMITS1 */
+	__u8	ring_order;
+	__u8	max_segs;
+	__u8	rsvd[31];
+};
+
+/* Registers and settings. */
+struct opi_mig_func {
+	__le64	aq_sq;			/* of the admin queue that is enabled */
+	__le64	aq_cq;
+	__le64	aq_sq_reg;		/* as in the registers */
+	__le64	aq_cq_reg;
+	__le32	aq_head;		/* commands fetched, all are completed */
+	__le32	aq_tail;
+	__le32	aq_cpls;		/* completions written */
+	__le32	aq_status;
+	__le32	seq;			/* of its last asynchronous event */
+	__le32	health;
+	__le32	peer_generation;	/* as last told, with @peer and @os_status */
+	__le32	os_generation;
+	__le32	mtu;
+	__le16	token;
+	__le16	vlan;
+	__u8	mac[6];
+	__le16	flags;			/* OPI_MIG_FUNC_F_* */
+	__u8	aq_order;
+	__u8	peer;
+	__u8	os_status;
+	__u8	tx_priority;
+	__u8	tx_weight;
+	__u8	rsvd0[3];
+	__le64	tx_max;
+	__le64	tx_share;
+	__u8	rsvd1[24];
+};
+
+#define OPI_MIG_FUNC_F_UP		0x0001	/* its end of the port is up */
+#define OPI_MIG_FUNC_F_CARRIER		0x0002	/* as last told */
+#define OPI_MIG_FUNC_F_TRUST		0x0004
+#define OPI_MIG_FUNC_F_FATAL		0x0008
+
+struct opi_mig_eq {
+	__le64	ring;
+	__le64	shadow;
+	__le32	tail;			/* events written */
+	__le32	lost;			/* that LOST is still to tell of */
+	__le16	id;
+	__le16	vector;
+	__u8	order;
+	__u8	rsvd[3];
+};
+
+struct opi_mig_qp {
+	__le64	sq;
+	__le64	rq;
+	__le64	cq;
+	__le64	shadow;
+	__le32	sq_head;		/* the first descriptor that is not used */
+	__le32	rq_head;
+	__le32	cq_tail;
+	__le32	cut;			/* segments sent of the frame at @sq_head */
+	__le16	id;
+	__le16	eq;
+	__u8	sq_order;
+	__u8	rq_order;
+	__u8	cq_order;
+	__u8	state;			/* enum opi_qp_state */
+	__u8	error;
+	__u8	rsvd[7];
+};
+
+/* HMAC-SHA-256 with the card's key of all bytes of the frames before. */
+struct opi_mig_end {
+	__u8	hmac[32];
+};
+
+/* ---- Dirty pages ------------------------------------------------------- */
+
+/* DIRTY_START takes this and @n_ranges of struct opi_dirty_range behind it. */
+struct opi_dirty_config {
+	__u8	page_order;		/* log2 of the page size, from 12 */
+	__u8	rsvd0[3];
+	__le32	n_ranges;		/* 1 to OPI_DIRTY_RANGES_MAX */
+	__u8	rsvd1[8];
+};
+
+struct opi_dirty_range {
+	__le64	iova;
+	__le64	len;
+};
+
+#define OPI_DIRTY_ORDER_MIN		12
+#define OPI_DIRTY_ORDER_MAX		51
+#define OPI_DIRTY_RANGES_MAX		255
 
 /* ---- Boot block -------------------------------------------------------- */
 
@@ -859,6 +1076,16 @@ OPI_SIZE(struct opi_cqe, 32);
 OPI_SIZE(struct opi_qp_shadow, 128);
 OPI_SIZE(struct opi_eqe, 32);
 OPI_SIZE(struct opi_eq_shadow, 16);
+OPI_SIZE(struct opi_mig_info, 64);
+OPI_SIZE(struct opi_mig_key, 32);
+OPI_SIZE(struct opi_mig_frame, 32);
+OPI_SIZE(struct opi_mig_compat, 96);
+OPI_SIZE(struct opi_mig_func, 128);
+OPI_SIZE(struct opi_mig_eq, 32);
+OPI_SIZE(struct opi_mig_qp, 64);
+OPI_SIZE(struct opi_mig_end, 32);
+OPI_SIZE(struct opi_dirty_config, 16);
+OPI_SIZE(struct opi_dirty_range, 16);
 OPI_SIZE(struct opi_boot_block, 32);
 
 #undef OPI_SIZE
