@@ -420,6 +420,14 @@ static bool cmd_byte_used(uint16_t opcode, unsigned off)
         { OPI_CMD_RATE_CREATE, true },
         { OPI_CMD_RATE_DESTROY, true },
         { OPI_CMD_RATE_SET, true, false, 24 },
+        { OPI_CMD_MIG_GET, true, true },
+        { OPI_CMD_MIG_SET, true, false, 1 },
+        { OPI_CMD_MIG_SAVE, true, true, 16 },
+        { OPI_CMD_MIG_LOAD, true, true, 16 },
+        { OPI_CMD_MIG_SET_KEY, false, true },
+        { OPI_CMD_DIRTY_START, true, true },
+        { OPI_CMD_DIRTY_STOP, true },
+        { OPI_CMD_DIRTY_REPORT, true, true, 13 },
     };
     unsigned i;
 
@@ -442,7 +450,9 @@ static bool cmd_byte_used(uint16_t opcode, unsigned off)
             (opcode == OPI_CMD_BOOT_SET && off == 25) ||
             (opcode == OPI_CMD_FUNC_CREATE && (off == 30 || off == 31)) ||
             (opcode == OPI_CMD_PORT_SET_POLICE && (off == 26 || off == 27)) ||
-            (opcode == OPI_CMD_RATE_SET && off == 27)) {
+            (opcode == OPI_CMD_RATE_SET && off == 27) ||
+            ((opcode == OPI_CMD_MIG_SAVE || opcode == OPI_CMD_MIG_LOAD) &&
+             off < 32)) {
             return false;
         }
         return off >= 24 && off < 24 + cmds[i].params;

@@ -15,12 +15,14 @@
 typedef struct OpiReply {
     uint32_t result;
     uint32_t len;                       /* of buf that is meant */
+    bool delivered;                     /* it has been written already */
     union {
         struct opi_identify identify;
         struct opi_port_info port;
         struct opi_port_stats stats;
         struct opi_func_info func;
         struct opi_qp_info qp;
+        struct opi_mig_info mig;
         uint32_t ids[OPI_CMD_BUF_MAX / sizeof(uint32_t)];
         uint8_t raw[OPI_CMD_BUF_MAX];
     } buf;
@@ -77,12 +79,18 @@ static unsigned opi_admin_uses(uint16_t opcode)
     case OPI_CMD_RSS_SET:
     case OPI_CMD_PORT_LIST:
     case OPI_CMD_FUNC_LIST:
+    case OPI_CMD_MIG_SET_KEY:
         return USES_BUF;
     case OPI_CMD_QP_QUERY:
     case OPI_CMD_PORT_GET:
     case OPI_CMD_PORT_STATS:
     case OPI_CMD_PORT_SET_RX:
     case OPI_CMD_FUNC_GET:
+    case OPI_CMD_MIG_GET:
+    case OPI_CMD_MIG_SAVE:
+    case OPI_CMD_MIG_LOAD:
+    case OPI_CMD_DIRTY_START:
+    case OPI_CMD_DIRTY_REPORT:
         return USES_BUF | USES_TARGET;
     case OPI_CMD_EQ_CREATE:
     case OPI_CMD_EQ_DESTROY:
@@ -100,6 +108,8 @@ static unsigned opi_admin_uses(uint16_t opcode)
     case OPI_CMD_RATE_CREATE:
     case OPI_CMD_RATE_DESTROY:
     case OPI_CMD_RATE_SET:
+    case OPI_CMD_MIG_SET:
+    case OPI_CMD_DIRTY_STOP:
         return USES_TARGET;
     default:
         return 0;
@@ -114,6 +124,10 @@ static uint32_t opi_admin_buf_min(uint16_t opcode)
         return sizeof(struct opi_rss_config);
     case OPI_CMD_PORT_SET_RX:
         return sizeof(struct opi_rx_config);
+    case OPI_CMD_MIG_SET_KEY:
+        return sizeof(struct opi_mig_key);
+    case OPI_CMD_DIRTY_START:
+        return sizeof(struct opi_dirty_config);
     default:
         return 1;
     }
@@ -136,6 +150,16 @@ static uint64_t opi_admin_cap(uint16_t opcode)
     case OPI_CMD_RATE_DESTROY:
     case OPI_CMD_RATE_SET:
         return OPI_CAP_RATE;
+    case OPI_CMD_MIG_GET:
+    case OPI_CMD_MIG_SET:
+    case OPI_CMD_MIG_SAVE:
+    case OPI_CMD_MIG_LOAD:
+    case OPI_CMD_MIG_SET_KEY:
+        return OPI_CAP_MIG;
+    case OPI_CMD_DIRTY_START:
+    case OPI_CMD_DIRTY_STOP:
+    case OPI_CMD_DIRTY_REPORT:
+        return OPI_CAP_DIRTY;
     default:
         return 0;
     }
@@ -212,6 +236,18 @@ static void opi_admin_blank(struct opi_cmd *cmd, uint16_t opcode)
         cmd->u.rate.parent = 0;
         cmd->u.rate.tx_max = 0;
         cmd->u.rate.tx_share = 0;
+        break;
+    case OPI_CMD_MIG_SET:
+        cmd->u.mig.state = 0;
+        break;
+    case OPI_CMD_MIG_SAVE:
+    case OPI_CMD_MIG_LOAD:
+        cmd->u.mig.offset = 0;
+        break;
+    case OPI_CMD_DIRTY_REPORT:
+        cmd->u.dirty.iova = 0;
+        cmd->u.dirty.pages = 0;
+        cmd->u.dirty.page_order = 0;
         break;
     default:
         break;
@@ -353,23 +389,8 @@ static uint16_t opi_cmd_port_get(OpiFn *fn, OpiPort *p, OpiReply *r)
 
 static uint16_t opi_cmd_port_stats(OpiFn *fn, OpiPort *p, OpiReply *r)
 {
-    struct opi_port_stats *s = &r->buf.stats;
-    const OpiPortEnd *e = opi_port_end(fn, p);
-
-    r->len = sizeof(*s);
-    s->rx_frames = cpu_to_le64(e->rx_frames);
-    s->rx_bytes = cpu_to_le64(e->rx_bytes);
-    s->rx_no_buffer = cpu_to_le64(e->rx_no_buffer);
-    s->rx_oversize = cpu_to_le64(e->rx_oversize);
-    s->rx_down = cpu_to_le64(e->rx_down);
-    s->tx_frames = cpu_to_le64(e->tx_frames);
-    s->tx_bytes = cpu_to_le64(e->tx_bytes);
-    s->tx_bad = cpu_to_le64(e->tx_bad);
-    s->tx_down = cpu_to_le64(e->tx_down);
-    s->rx_filtered = cpu_to_le64(e->rx_filtered);
-    s->rx_policed = cpu_to_le64(e->rx_policed);
-    s->tx_spoofed = cpu_to_le64(e->tx_spoofed);
-    s->tx_vlan = cpu_to_le64(e->tx_vlan);
+    r->len = sizeof(r->buf.stats);
+    opi_port_end_stats(opi_port_end(fn, p), &r->buf.stats);
     return OPI_ST_OK;
 }
 
@@ -487,6 +508,73 @@ static uint16_t opi_cmd_mode_set(OpiFn *fn, const struct opi_cmd *cmd)
     return OPI_ST_OK;
 }
 
+static uint16_t opi_cmd_mig_set_key(OpiFn *fn, const struct opi_cmd *cmd)
+{
+    struct opi_mig_key key;
+
+    if (!opi_admin_take(fn, cmd, &key, sizeof(key))) {
+        return OPI_ST_EFAULT;
+    }
+    opi_mig_set_key(fn->card, &key);
+    return OPI_ST_OK;
+}
+
+/* Pages are forgotten only when their report is where it was wanted. */
+static uint16_t opi_cmd_dirty_report(OpiFn *fn, OpiFn *vf,
+                                     const struct opi_cmd *cmd, OpiReply *r)
+{
+    uint16_t st = opi_dirty_report(vf, cmd, r->buf.raw);
+
+    if (st != OPI_ST_OK) {
+        return st;
+    }
+    r->len = DIV_ROUND_UP(le32_to_cpu(cmd->u.dirty.pages), 8);
+    if (!opi_dma_write(fn, le64_to_cpu(cmd->buf), r->buf.raw, r->len)) {
+        return OPI_ST_EFAULT;
+    }
+    r->delivered = true;
+    opi_dirty_reported(vf, cmd);
+    return OPI_ST_OK;
+}
+
+/* Commands about a VF that its PF moves, or whose writes it wants to know. */
+static uint16_t opi_admin_do_mig(OpiFn *fn, const struct opi_cmd *cmd,
+                                 uint16_t opcode, OpiReply *r)
+{
+    uint64_t offset = le64_to_cpu(cmd->u.mig.offset);
+    uint32_t len = le32_to_cpu(cmd->buf_len);
+    OpiFn *vf;
+    uint16_t st = opi_mig_vf(fn, cmd, opcode, &vf);
+
+    if (st != OPI_ST_OK) {
+        return st;
+    }
+    switch (opcode) {
+    case OPI_CMD_MIG_GET:
+        r->len = sizeof(r->buf.mig);
+        opi_mig_get(vf, &r->buf.mig);
+        return OPI_ST_OK;
+    case OPI_CMD_MIG_SET:
+        return opi_mig_set(vf, cmd->u.mig.state);
+    case OPI_CMD_MIG_SAVE:
+        r->len = len;
+        return opi_mig_save(vf, offset, r->buf.raw, &r->len);
+    case OPI_CMD_DIRTY_STOP:
+        return opi_dirty_stop(vf);
+    case OPI_CMD_DIRTY_REPORT:
+        return opi_cmd_dirty_report(fn, vf, cmd, r);
+    default:
+        break;
+    }
+    /* The reply has nothing in it: what is taken has room there. */
+    if (!opi_admin_take(fn, cmd, r->buf.raw, len)) {
+        return OPI_ST_EFAULT;
+    }
+    return opcode == OPI_CMD_MIG_LOAD ?
+           opi_mig_load(vf, offset, r->buf.raw, len) :
+           opi_dirty_start(vf, r->buf.raw, len, &r->result);
+}
+
 /* Commands about a function of the host. */
 static uint16_t opi_admin_do_func(OpiFn *fn, const struct opi_cmd *cmd,
                                   uint16_t opcode, OpiReply *r)
@@ -565,6 +653,16 @@ static uint16_t opi_admin_do(OpiFn *fn, const struct opi_cmd *cmd,
         return opi_rate_destroy(fn->card, target);
     case OPI_CMD_RATE_SET:
         return opi_rate_set(fn->card, target, cmd);
+    case OPI_CMD_MIG_GET:
+    case OPI_CMD_MIG_SET:
+    case OPI_CMD_MIG_SAVE:
+    case OPI_CMD_MIG_LOAD:
+    case OPI_CMD_DIRTY_START:
+    case OPI_CMD_DIRTY_STOP:
+    case OPI_CMD_DIRTY_REPORT:
+        return opi_admin_do_mig(fn, cmd, opcode, r);
+    case OPI_CMD_MIG_SET_KEY:
+        return opi_cmd_mig_set_key(fn, cmd);
     case OPI_CMD_BOOT_SET:
         return opi_cmd_boot_set(fn, cmd);
     case OPI_CMD_MODE_SET:
@@ -652,7 +750,8 @@ static bool opi_admin_execute(OpiFn *fn, const struct opi_cmd *cmd)
     }
     len = MIN(r.len, le32_to_cpu(cmd->buf_len));
     if (st == OPI_ST_OK && len) {
-        if (opi_dma_write(fn, le64_to_cpu(cmd->buf), r.buf.raw, len)) {
+        if (r.delivered ||
+            opi_dma_write(fn, le64_to_cpu(cmd->buf), r.buf.raw, len)) {
             cpl.resp_len = cpu_to_le16(len);
         } else {
             st = OPI_ST_EFAULT;

@@ -48,6 +48,7 @@ void opi_card_leave(OpiCard *c)
             OpiFn *fn = opi_card_fn(c, i);
 
             if (fn->reset_wanted) {
+                opi_mig_reset(fn);
                 opi_fn_reset(fn);
             }
         }
@@ -85,7 +86,7 @@ static void opi_card_pass(OpiCard *c)
     for (i = 0; i < OPI_FNS && c->aq_pending; i++) {
         OpiFn *fn = opi_card_fn(c, i);
 
-        if (fn->aq_pending) {
+        if (fn->aq_pending && opi_fn_runs(fn)) {
             more |= opi_admin_run(fn);
         }
     }
@@ -231,7 +232,7 @@ static void opi_card_update_carriers(OpiCard *c)
         }
         if (p->owner && p->owner->state == OPI_FUNC_HIDDEN) {
             p->func.carrier = false;
-        } else if (p->owner) {
+        } else if (p->owner && opi_fn_runs(p->owner->fn)) {
             opi_card_update_carrier(p->owner->fn, p);
         }
         opi_card_update_carrier(&c->dpu, p);
@@ -255,6 +256,10 @@ static void opi_card_update_host(OpiFn *fn)
 {
     OpiCard *c = fn->card;
 
+    if (!opi_fn_runs(fn)) {
+        /* What it was last told stays until it can be told. */
+        return;
+    }
     opi_card_update_peer(fn, opi_card_host_peer(c));
     if (c->boot.os_status != fn->os_status ||
         c->generation != fn->os_generation) {
@@ -443,6 +448,7 @@ static void opi_card_kill(OpiCard *c, bool dead)
     c->host.dead = dead;
     for (i = 0; i < OPI_VFS; i++) {
         if (c->vf[i].present) {
+            opi_mig_reset(&c->vf[i]);
             opi_fn_reset(&c->vf[i]);
         }
         c->vf[i].dead = dead;
@@ -570,6 +576,9 @@ static const Property opi_card_props[] = {
     DEFINE_PROP_UINT32("max-sfs", OpiCard, max_sfs, OPI_SFS),
     /* Limit of each function's slow path at first, frames a second. */
     DEFINE_PROP_UINT32("slow-police", OpiCard, slow_police, 0),
+    DEFINE_PROP_UINT32("dirty-pages", OpiCard, dirty_pages, OPI_DIRTY_PAGES),
+    /* Cards with the same take each other's VFs at first. */
+    DEFINE_PROP_STRING("mig-key", OpiCard, mig_key_name),
     /* Fewer than the card has: what drivers do without is tested so. */
     DEFINE_PROP_UINT64("caps", OpiCard, caps, OPI_CAPS),
 };
@@ -587,6 +596,7 @@ static const struct {
     { "cqe-bad", offsetof(OpiFaults, cqe_bad) },
     { "sq-head-bad", offsetof(OpiFaults, sq_head_bad) },
     { "msix-drop", offsetof(OpiFaults, msix_drop) },
+    { "dirty-lost", offsetof(OpiFaults, dirty_lost) },
 };
 
 static void opi_card_add_u32(ObjectClass *oc, const char *name, size_t offset,
@@ -660,7 +670,13 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
         error_setg(errp, "caps has bits of capabilities that there are not");
         return;
     }
-    if (!opi_card_parse_mode(c, errp)) {
+    if (c->dirty_pages < OPI_DIRTY_PAGES_MIN ||
+        c->dirty_pages > OPI_DIRTY_PAGES) {
+        error_setg(errp, "dirty-pages must be %d to %u", OPI_DIRTY_PAGES_MIN,
+                   OPI_DIRTY_PAGES);
+        return;
+    }
+    if (!opi_card_parse_mode(c, errp) || !opi_mig_init(c, errp)) {
         return;
     }
     if (!(c->caps & OPI_CAP_SF)) {

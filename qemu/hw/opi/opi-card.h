@@ -48,9 +48,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
     (OPI_CAP_SRIOV | OPI_CAP_SF |                               \
      OPI_CAP_TX_CSUM | OPI_CAP_RX_CSUM | OPI_CAP_GSO | OPI_CAP_VLAN | \
      OPI_CAP_RSS | OPI_CAP_RX_FILTER | OPI_CAP_COALESCE | OPI_CAP_RATE | \
-     OPI_CAP_POLICE)
+     OPI_CAP_POLICE | OPI_CAP_MIG | OPI_CAP_DIRTY)
 /* Those that mean something to the owner of functions only. */
 #define OPI_CAPS_DPU            (OPI_CAP_RATE | OPI_CAP_POLICE)
+/* Those that mean nothing to a VF: what is done to it is not shown to it. */
+#define OPI_CAPS_NOT_VF         (OPI_CAP_MIG | OPI_CAP_DIRTY)
 /* Longer times of cq_usecs than this are taken as this. */
 #define OPI_USECS_MAX           65535
 
@@ -66,6 +68,10 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 #define OPI_PORTS               (OPI_PORT_ID_SF + OPI_SFS)
 /* Functions with registers of their own: DPU, PF, VFs. */
 #define OPI_FNS                 (2 + OPI_VFS)
+
+/* Pages in the log of a VF: 64 GiB of small ones; the fewest that will do. */
+#define OPI_DIRTY_PAGES         (1u << 24)
+#define OPI_DIRTY_PAGES_MIN     (2 * OPI_DIRTY_RANGES_MAX)
 
 /* Rate nodes: ids 1 to this. */
 #define OPI_RATE_NODES          64
@@ -83,8 +89,10 @@ OBJECT_DECLARE_SIMPLE_TYPE(OpiCard, OPI_CARD)
 /* Addresses and ports of IPv6: the longest input of the hash. */
 #define OPI_HASH_INPUT_MAX      36
 
+typedef struct OpiDirty OpiDirty;
 typedef struct OpiFn OpiFn;
 typedef struct OpiFunc OpiFunc;
+typedef struct OpiMigLoad OpiMigLoad;
 typedef struct OpiPort OpiPort;
 typedef struct OpiQp OpiQp;
 typedef struct OpiRate OpiRate;
@@ -173,6 +181,7 @@ typedef struct OpiFaults {
     uint32_t cqe_bad;                   /* completions with a wrong buffer id */
     uint32_t sq_head_bad;               /* updates of sq_head beyond the tail */
     uint32_t msix_drop;                 /* interrupts to lose */
+    uint32_t dirty_lost;                /* writes of VFs to lose track of */
 } OpiFaults;
 
 /* How a function's frames are spread over its queue pairs. */
@@ -180,9 +189,20 @@ typedef struct OpiRss {
     uint32_t types;                     /* OPI_HASH_* */
     uint16_t size;                      /* of the table; 0: no RSS */
     uint16_t table[OPI_RSS_TABLE_MAX];
+    struct opi_rss_config cfg;          /* as it was set */
     /* What each half of each byte of the input adds to the hash. */
     uint32_t add[OPI_HASH_INPUT_MAX][2][16];
 } OpiRss;
+
+/* A VF on its way to another, or there from another. */
+typedef struct OpiMig {
+    uint8_t state;                      /* enum opi_mig_state */
+    bool saved;                         /* all of @out has been read */
+    GByteArray *out;                    /* STOPPED: its stream */
+    OpiMigLoad *load;                   /* LOADING, ERROR: what came of one */
+    uint64_t src_serial;
+    uint32_t src_func_id;
+} OpiMig;
 
 /* RAM that a host function reaches at its own address. */
 typedef struct OpiWindow {
@@ -235,6 +255,8 @@ struct OpiFn {
     OpiQp *qps;
     OpiQp *receiver;                    /* DPU: as OpiPort.receiver */
     OpiRss rss;
+    OpiMig mig;
+    OpiDirty *dirty;                    /* NULL: no log is kept */
 };
 
 /* A function of the host as the DPU, its owner, sees it. */
@@ -388,6 +410,8 @@ struct OpiCard {
     uint32_t max_qps;
     uint32_t max_sfs;
     uint32_t slow_police;
+    uint32_t dirty_pages;
+    char *mig_key_name;
     uint64_t caps;
 
     uint8_t mode;
@@ -446,6 +470,9 @@ struct OpiCard {
     QEMUTimer *coalesce;
     int64_t coalesce_at;                /* of the timer, INT64_MAX: not armed */
     uint8_t *bounce;                    /* a whole frame, and room for a tag */
+
+    /* Whose streams it takes; what it was at power-on. */
+    struct opi_mig_key mig_key, mig_own_key;
 
     /* The uplink */
     NICState *nic;
@@ -515,6 +542,8 @@ void opi_event(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value);
 void opi_event_port(OpiFn *fn, uint8_t type, uint8_t sub, uint32_t value,
                     const OpiPort *p);
 void opi_event_qp_error(OpiQp *qp);
+/* Tell of lost events now. */
+void opi_eq_release(OpiFn *fn);
 /* True: the notification is in the queue. */
 bool opi_eq_notify_qp(OpiQp *qp);
 void opi_eq_retry(OpiCard *c);
@@ -536,6 +565,11 @@ OpiQp *opi_qp_receiver(const OpiFn *fn, const OpiPort *p);
 bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes);
 /* The leaf that it sends as. */
 OpiRate *opi_qp_rate(const OpiQp *qp);
+/* One that came with its function, which is not RUNNING. */
+void opi_qp_restore(OpiFn *fn, const struct opi_mig_qp *m);
+/* It is left alone until it is told to look at all: its function stops. */
+void opi_qp_hold(OpiQp *qp);
+void opi_qp_release(OpiQp *qp);
 /* Compare the arm words of queue pairs that moved, and tell their drivers. */
 void opi_qp_notify_moved(OpiCard *c);
 /* Tell those whose time is over; called by the timer. */
@@ -554,7 +588,12 @@ OpiRxResult opi_qp_receive(OpiQp *qp, const OpiFrame *f);
 /* As after a reset: ends and spreading of what is the function's own. */
 void opi_rx_reset(OpiFn *fn);
 void opi_rx_reset_port(const OpiFn *fn, OpiPort *p);
+/* @trusted: it may be PROMISC. */
+uint16_t opi_rx_check(const OpiCard *c, bool trusted,
+                      const struct opi_rx_config *cfg);
 uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg);
+void opi_rx_get(const OpiRx *rx, struct opi_rx_config *cfg);
+bool opi_rss_check(const struct opi_rss_config *cfg, unsigned max_qps);
 uint16_t opi_rss_set(OpiFn *fn, const struct opi_rss_config *cfg);
 /* False: the sender's memory could not be read. */
 bool opi_rx_passes(const OpiFn *fn, OpiPort *p, OpiFrame *f, bool *pass);
@@ -605,6 +644,9 @@ OpiPort *opi_eswitch_port(const OpiCard *c, uint32_t id);
 bool opi_port_carrier(const OpiFn *fn, const OpiPort *p);
 /* The end of @p that @fn is at. */
 OpiPortEnd *opi_port_end(const OpiFn *fn, OpiPort *p);
+/* What it has counted, as PORT_STATS has it. */
+void opi_port_end_stats(const OpiPortEnd *e, struct opi_port_stats *s);
+void opi_port_end_set_stats(OpiPortEnd *e, const struct opi_port_stats *s);
 typedef enum OpiSend {
     OPI_SEND_DONE,
     OPI_SEND_BAD,                       /* metadata does not fit the frame */
@@ -633,6 +675,8 @@ void opi_rate_finish_leaf(OpiCard *c, OpiRate *leaf);
 uint16_t opi_rate_create(OpiCard *c, uint32_t id);
 uint16_t opi_rate_destroy(OpiCard *c, uint32_t id);
 uint16_t opi_rate_set(OpiCard *c, uint32_t target, const struct opi_cmd *cmd);
+/* What a leaf has got with it; its parent stays, and nothing is saved up. */
+void opi_rate_restore(OpiCard *c, OpiRate *leaf, const struct opi_mig_func *m);
 /* As nothing but the card's settings limits it. */
 void opi_police_reset(OpiCard *c, OpiPort *p);
 uint16_t opi_police_set(OpiPort *p, const struct opi_cmd *cmd);
@@ -716,6 +760,45 @@ uint16_t opi_func_check_qp(const OpiFn *fn, const OpiPort *p);
 void opi_func_get(const OpiFunc *f, struct opi_func_info *i);
 uint16_t opi_func_set(OpiFunc *f, const struct opi_cmd *cmd);
 uint16_t opi_func_expose(OpiFunc *f, bool expose);
+
+/* opi-mig.c: moving a VF */
+bool opi_mig_init(OpiCard *c, Error **errp);
+/* It does as functions do; false: no DMA, no interrupts. */
+static inline bool opi_fn_runs(const OpiFn *fn)
+{
+    return fn->mig.state == OPI_MIG_RUNNING;
+}
+/* It takes doorbells and what is written to its registers. */
+static inline bool opi_fn_listens(const OpiFn *fn)
+{
+    return fn->mig.state <= OPI_MIG_P2P;
+}
+/* The VF is reset from outside. */
+void opi_mig_reset(OpiFn *fn);
+/* The driver of the PF, who moves VFs, has gone. */
+void opi_mig_abandon(OpiCard *c);
+/* The VF that @fn may name as @target of a MIG or DIRTY command. */
+uint16_t opi_mig_vf(OpiFn *fn, const struct opi_cmd *cmd, uint16_t opcode,
+                    OpiFn **vf);
+void opi_mig_get(const OpiFn *vf, struct opi_mig_info *i);
+uint16_t opi_mig_set(OpiFn *vf, uint8_t state);
+/* *@len: room in @buf, then what was written there. */
+uint16_t opi_mig_save(OpiFn *vf, uint64_t offset, uint8_t *buf, uint32_t *len);
+uint16_t opi_mig_load(OpiFn *vf, uint64_t offset, const uint8_t *buf,
+                      uint32_t len);
+void opi_mig_set_key(OpiCard *c, const struct opi_mig_key *key);
+
+/* opi-dirty.c: what a VF writes */
+void opi_dirty_mark(OpiFn *fn, uint64_t addr, uint32_t len);
+void opi_dirty_free(OpiFn *fn);
+/* Of the pages of the log; 0: none is kept. */
+unsigned opi_dirty_order(const OpiFn *fn);
+uint16_t opi_dirty_start(OpiFn *fn, const uint8_t *buf, uint32_t len,
+                         uint32_t *order);
+uint16_t opi_dirty_stop(OpiFn *fn);
+/* Into @bits, which are zero; forgotten when it is delivered. */
+uint16_t opi_dirty_report(OpiFn *fn, const struct opi_cmd *cmd, uint8_t *bits);
+void opi_dirty_reported(OpiFn *fn, const struct opi_cmd *cmd);
 
 /* opi-pf.c */
 OpiCard *opi_pf_card(PCIDevice *pf);

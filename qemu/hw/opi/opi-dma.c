@@ -257,6 +257,14 @@ bool opi_dma_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len)
     return fn->ops->read && fn->ops->read(fn, addr, buf, len);
 }
 
+/* Before it is written: whoever asks then may be told too early, not too late. */
+static void opi_dma_note(OpiFn *fn, uint64_t addr, uint32_t len)
+{
+    if (unlikely(fn->dirty)) {
+        opi_dirty_mark(fn, addr, len);
+    }
+}
+
 static void opi_dma_wrote(OpiFn *fn, uint64_t addr, uint32_t len)
 {
     if (fn->ops->wrote) {
@@ -268,6 +276,7 @@ bool opi_dma_write(OpiFn *fn, uint64_t addr, const void *buf, uint32_t len)
 {
     void *p = fn->ops->map(fn, addr, len);
 
+    opi_dma_note(fn, addr, len);
     if (likely(p)) {
         memcpy(p, buf, len);
         opi_dma_wrote(fn, addr, len);
@@ -293,6 +302,7 @@ bool opi_dma_st32(OpiFn *fn, uint64_t addr, uint32_t val)
 {
     uint32_t *p = fn->ops->map(fn, addr, sizeof(*p)), v = cpu_to_le32(val);
 
+    opi_dma_note(fn, addr, sizeof(v));
     if (likely(p)) {
         qatomic_store_release(p, v);
         opi_dma_wrote(fn, addr, sizeof(v));
@@ -430,8 +440,10 @@ static bool opi_dma_piece(OpiFn *to, uint64_t dst, OpiFn *from, uint64_t src,
     }
     d = to->ops->map(to, dst, len);
     if (likely(d)) {
-        bool ok = from->ops->read(from, src, d, len);
+        bool ok;
 
+        opi_dma_note(to, dst, len);
+        ok = from->ops->read(from, src, d, len);
         opi_dma_wrote(to, dst, len);
         return ok;
     }

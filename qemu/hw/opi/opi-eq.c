@@ -118,6 +118,11 @@ static void opi_eq_async(OpiFn *fn, struct opi_eqe *e)
     if (!eq->used) {
         return;
     }
+    if (!opi_fn_runs(fn)) {
+        fn->seq++;
+        eq->lost++;
+        return;
+    }
     if (eq->lost) {
         opi_eq_tell_lost(fn, eq);
     }
@@ -204,6 +209,18 @@ bool opi_eq_notify_qp(OpiQp *qp)
     return opi_eq_room(fn, eq) && opi_eq_put(fn, eq, &e);
 }
 
+void opi_eq_release(OpiFn *fn)
+{
+    OpiEq *eq = &fn->eqs[0];
+
+    if (eq->used && eq->lost) {
+        opi_eq_tell_lost(fn, eq);
+        if (eq->lost) {
+            opi_eq_retry_later(fn->card);
+        }
+    }
+}
+
 /* Those that found no room; called by the timer. */
 void opi_eq_retry(OpiCard *c)
 {
@@ -213,6 +230,9 @@ void opi_eq_retry(OpiCard *c)
     for (i = 0; i < OPI_FNS; i++) {
         OpiFn *fn = opi_card_fn(c, i);
 
+        if (!opi_fn_runs(fn)) {
+            continue;
+        }
         if (fn->eqs[0].used && fn->eqs[0].lost) {
             opi_eq_tell_lost(fn, &fn->eqs[0]);
             again |= fn->eqs[0].lost;

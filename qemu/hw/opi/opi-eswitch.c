@@ -85,6 +85,40 @@ OpiPortEnd *opi_port_end(const OpiFn *fn, OpiPort *p)
     return fn->role == OPI_ROLE_DPU ? &p->rep : &p->func;
 }
 
+void opi_port_end_stats(const OpiPortEnd *e, struct opi_port_stats *s)
+{
+    s->rx_frames = cpu_to_le64(e->rx_frames);
+    s->rx_bytes = cpu_to_le64(e->rx_bytes);
+    s->rx_no_buffer = cpu_to_le64(e->rx_no_buffer);
+    s->rx_oversize = cpu_to_le64(e->rx_oversize);
+    s->rx_down = cpu_to_le64(e->rx_down);
+    s->tx_frames = cpu_to_le64(e->tx_frames);
+    s->tx_bytes = cpu_to_le64(e->tx_bytes);
+    s->tx_bad = cpu_to_le64(e->tx_bad);
+    s->tx_down = cpu_to_le64(e->tx_down);
+    s->rx_filtered = cpu_to_le64(e->rx_filtered);
+    s->rx_policed = cpu_to_le64(e->rx_policed);
+    s->tx_spoofed = cpu_to_le64(e->tx_spoofed);
+    s->tx_vlan = cpu_to_le64(e->tx_vlan);
+}
+
+void opi_port_end_set_stats(OpiPortEnd *e, const struct opi_port_stats *s)
+{
+    e->rx_frames = le64_to_cpu(s->rx_frames);
+    e->rx_bytes = le64_to_cpu(s->rx_bytes);
+    e->rx_no_buffer = le64_to_cpu(s->rx_no_buffer);
+    e->rx_oversize = le64_to_cpu(s->rx_oversize);
+    e->rx_down = le64_to_cpu(s->rx_down);
+    e->tx_frames = le64_to_cpu(s->tx_frames);
+    e->tx_bytes = le64_to_cpu(s->tx_bytes);
+    e->tx_bad = le64_to_cpu(s->tx_bad);
+    e->tx_down = le64_to_cpu(s->tx_down);
+    e->rx_filtered = le64_to_cpu(s->rx_filtered);
+    e->rx_policed = le64_to_cpu(s->rx_policed);
+    e->tx_spoofed = le64_to_cpu(s->tx_spoofed);
+    e->tx_vlan = le64_to_cpu(s->tx_vlan);
+}
+
 static bool opi_port_open(const OpiCard *c, const OpiPort *p)
 {
     return p->rep_up && opi_card_dpu_ready(c) &&
@@ -171,6 +205,11 @@ static OpiSend opi_eswitch_to_fn(OpiFn *fn, OpiPort *p, OpiFrame *f,
     OpiToFn to = { .end = opi_port_end(fn, p) };
     bool pass;
 
+    if (!opi_fn_runs(fn)) {
+        /* It is being moved: this is what was on the wire. */
+        to.end->rx_down++;
+        return OPI_SEND_DONE;
+    }
     if (fn->role != OPI_ROLE_DPU && p->owner->vlan) {
         switch (opi_offload_take_vlan(f, p->owner->vlan)) {
         case OPI_OFFLOAD_DONE:

@@ -101,7 +101,7 @@ void opi_fn_reg_write(OpiFn *fn, uint32_t reg, uint32_t val)
     OpiCard *c = fn->card;
 
     trace_opi_reg_write(fn->role, reg, val);
-    if (!fn->present || fn->dead) {
+    if (!fn->present || fn->dead || !opi_fn_listens(fn)) {
         return;
     }
     if (reg != OPI_REG_DEV_CTRL && (fn->status & OPI_DEV_STATUS_FATAL)) {
@@ -147,7 +147,8 @@ void opi_fn_reg_write(OpiFn *fn, uint32_t reg, uint32_t val)
 void opi_fn_doorbell(OpiFn *fn, uint32_t page, uint32_t off, uint32_t val)
 {
     trace_opi_doorbell(fn->role, page, off, val);
-    if (!fn->present || fn->dead || (fn->status & OPI_DEV_STATUS_FATAL)) {
+    if (!fn->present || fn->dead || (fn->status & OPI_DEV_STATUS_FATAL) ||
+        !opi_fn_listens(fn)) {
         return;
     }
     if (page == 0) {
@@ -167,6 +168,10 @@ void opi_fn_doorbell(OpiFn *fn, uint32_t page, uint32_t off, uint32_t val)
 
 void opi_fn_notify(OpiFn *fn, unsigned vector)
 {
+    if (!opi_fn_runs(fn)) {
+        /* All are raised when it goes on. */
+        return;
+    }
     if (fn->fault.msix_drop) {
         fn->fault.msix_drop--;
         trace_opi_notify_dropped(fn->role, vector);
@@ -242,6 +247,9 @@ void opi_fn_reset(OpiFn *fn)
             p->func_up = false;
         }
     }
+    if (fn == &c->host) {
+        opi_mig_abandon(c);
+    }
     if (fn == &c->dpu) {
         opi_rate_reset(c);
         c->booted = false;
@@ -256,8 +264,14 @@ void opi_fn_reset(OpiFn *fn)
 
 uint64_t opi_fn_caps(const OpiFn *fn)
 {
-    return fn->card->caps & (fn->role == OPI_ROLE_DPU ? UINT64_MAX
-                                                      : ~OPI_CAPS_DPU);
+    switch (fn->role) {
+    case OPI_ROLE_DPU:
+        return fn->card->caps;
+    case OPI_ROLE_HOST_VF:
+        return fn->card->caps & ~(OPI_CAPS_DPU | OPI_CAPS_NOT_VF);
+    default:
+        return fn->card->caps & ~OPI_CAPS_DPU;
+    }
 }
 
 uint32_t opi_fn_id(const OpiFn *fn)
@@ -305,6 +319,8 @@ void opi_fn_init(OpiFn *fn, OpiCard *c, uint8_t role, uint16_t vf,
 
 void opi_fn_finalize(OpiFn *fn)
 {
+    opi_mig_reset(fn);
+    opi_dirty_free(fn);
     g_free(fn->eqs);
     g_free(fn->qps);
     fn->eqs = NULL;

@@ -182,6 +182,8 @@ static void opi_func_update_vfs(OpiCard *c)
 
         if (present != fn->present) {
             fn->present = present;
+            opi_mig_reset(fn);
+            opi_dirty_free(fn);
             opi_fn_reset(fn);
         }
     }
@@ -292,6 +294,11 @@ static uint16_t opi_func_set_check(const OpiFunc *f, const OpiFuncSet *s)
         (is_multicast_ether_addr(s->mac) || buffer_is_zero(s->mac, ETH_ALEN))) {
         return OPI_ST_EINVAL;
     }
+    if ((s->mask & OPI_FUNC_SET_MIGRATABLE) &&
+        !(s->flags & OPI_FUNC_F_MIGRATABLE) &&
+        (!opi_fn_runs(f->fn) || f->fn->dirty)) {
+        return OPI_ST_EBUSY;
+    }
     if (s->vlan > OPI_VLAN_MAX) {
         return OPI_ST_ERANGE;
     }
@@ -299,7 +306,7 @@ static uint16_t opi_func_set_check(const OpiFunc *f, const OpiFuncSet *s)
         if (!s->max_qps || s->max_qps > f->fn->nqps) {
             return OPI_ST_ERANGE;
         }
-        if (f->state == OPI_FUNC_ATTACHED) {
+        if (f->state == OPI_FUNC_ATTACHED || !opi_fn_runs(f->fn)) {
             return OPI_ST_EBUSY;
         }
     }
@@ -307,7 +314,7 @@ static uint16_t opi_func_set_check(const OpiFunc *f, const OpiFuncSet *s)
         if (!s->max_eqs || s->max_eqs > f->fn->neqs) {
             return OPI_ST_ERANGE;
         }
-        if (f->state == OPI_FUNC_ATTACHED) {
+        if (f->state == OPI_FUNC_ATTACHED || !opi_fn_runs(f->fn)) {
             return OPI_ST_EBUSY;
         }
     }

@@ -120,6 +120,47 @@ static void opi_qp_unlist(OpiQp *qp)
     qp->unheard = false;
 }
 
+void opi_qp_restore(OpiFn *fn, const struct opi_mig_qp *m)
+{
+    OpiQp *qp = &fn->qps[le16_to_cpu(m->id)];
+    uint32_t cq_size = 1u << m->cq_order;
+
+    *qp = (OpiQp) {
+        .fn = fn,
+        .port = fn->func->port,
+        .id = le16_to_cpu(m->id),
+        .used = true,
+        .state = m->state,
+        .error = m->error,
+        .sq_order = m->sq_order,
+        .rq_order = m->rq_order,
+        .cq_order = m->cq_order,
+        .eq = le16_to_cpu(m->eq),
+        .sq = le64_to_cpu(m->sq),
+        .rq = le64_to_cpu(m->rq),
+        .cq = le64_to_cpu(m->cq),
+        .shadow = le64_to_cpu(m->shadow),
+        .sq_head = le32_to_cpu(m->sq_head),
+        .rq_head = le32_to_cpu(m->rq_head),
+        .cq_tail = le32_to_cpu(m->cq_tail),
+        .cut = le32_to_cpu(m->cut),
+    };
+    /* Nothing is known of what the driver wrote: it is read anew. */
+    qp->rq_tail = qp->rq_head;
+    qp->cq_head = qp->cq_tail - cq_size;
+    qp->sq_seen = qp->sq_head;
+    qp->cq_seen = qp->cq_tail;
+    fn->eqs[qp->eq].users++;
+    opi_qp_elect(qp);
+}
+
+void opi_qp_hold(OpiQp *qp)
+{
+    if (qp->used) {
+        opi_qp_unlist(qp);
+    }
+}
+
 void opi_qp_drop(OpiQp *qp)
 {
     if (!qp->used) {
@@ -191,7 +232,7 @@ void opi_qp_fail(OpiQp *qp, uint8_t error)
 
 void opi_qp_kick(OpiQp *qp)
 {
-    if (qp->used && qp->state == OPI_QP_RUNNING) {
+    if (qp->used && qp->state == OPI_QP_RUNNING && opi_fn_runs(qp->fn)) {
         opi_rate_kick(qp);
     }
 }
@@ -220,6 +261,14 @@ static void opi_qp_notify(OpiQp *qp)
     if (!qp->unheard && !opi_eq_notify_qp(qp)) {
         qp->unheard = true;
         opi_eq_retry_later(qp->fn->card);
+    }
+}
+
+void opi_qp_release(OpiQp *qp)
+{
+    if (qp->used && qp->state == OPI_QP_RUNNING) {
+        opi_rate_kick(qp);
+        opi_qp_notify(qp);
     }
 }
 

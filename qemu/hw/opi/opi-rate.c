@@ -364,6 +364,26 @@ uint16_t opi_rate_set(OpiCard *c, uint32_t target, const struct opi_cmd *cmd)
     return OPI_ST_OK;
 }
 
+void opi_rate_restore(OpiCard *c, OpiRate *leaf, const struct opi_mig_func *m)
+{
+    bool free = leaf->above == &c->rates;
+    struct opi_cmd cmd = {
+        .u.rate = {
+            .kind = OPI_RATE_LEAF,
+            .tx_priority = m->tx_priority,
+            .tx_weight = m->tx_weight,
+            .parent = cpu_to_le32(free ? 0 : leaf->above->id),
+            .tx_max = m->tx_max,
+            .tx_share = m->tx_share,
+        },
+    };
+
+    opi_rate_set(c, leaf->id, &cmd);
+    /* What it had saved up it may have used where it was. */
+    leaf->max.level = MIN(leaf->max.level, 0);
+    leaf->share.level = MIN(leaf->share.level, 0);
+}
+
 /* ---- Turns ------------------------------------------------------------- */
 
 void opi_rate_kick(OpiQp *qp)

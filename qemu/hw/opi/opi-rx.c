@@ -54,13 +54,13 @@ static uint32_t opi_rx_known(const OpiCard *c)
                                   : 0);
 }
 
-uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg)
+uint16_t opi_rx_check(const OpiCard *c, bool trusted,
+                      const struct opi_rx_config *cfg)
 {
     uint32_t flags = le32_to_cpu(cfg->flags);
     unsigned n = le16_to_cpu(cfg->n_macs), i;
-    OpiRx *rx = &opi_port_end(fn, p)->rx;
 
-    if ((flags & ~opi_rx_known(fn->card)) || cfg->rsvd ||
+    if ((flags & ~opi_rx_known(c)) || cfg->rsvd ||
         ((flags & (OPI_RX_F_TSO4 | OPI_RX_F_TSO6 | OPI_RX_F_USO)) &&
          !(flags & OPI_RX_F_CSUM))) {
         return OPI_ST_EINVAL;
@@ -77,8 +77,18 @@ uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg)
                         sizeof(cfg->macs) - n * ETH_ALEN)) {
         return OPI_ST_EINVAL;
     }
-    if ((flags & OPI_RX_F_PROMISC) && !opi_rx_trusted(fn, p)) {
-        return OPI_ST_EPERM;
+    return (flags & OPI_RX_F_PROMISC) && !trusted ? OPI_ST_EPERM : OPI_ST_OK;
+}
+
+uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg)
+{
+    uint16_t st = opi_rx_check(fn->card, opi_rx_trusted(fn, p), cfg);
+    uint32_t flags = le32_to_cpu(cfg->flags);
+    unsigned n = le16_to_cpu(cfg->n_macs);
+    OpiRx *rx = &opi_port_end(fn, p)->rx;
+
+    if (st != OPI_ST_OK) {
+        return st;
     }
     trace_opi_rx_set(fn->role, p->id, flags, n);
     rx->flags = flags;
@@ -88,25 +98,45 @@ uint16_t opi_rx_set(OpiFn *fn, OpiPort *p, const struct opi_rx_config *cfg)
     return OPI_ST_OK;
 }
 
-uint16_t opi_rss_set(OpiFn *fn, const struct opi_rss_config *cfg)
+void opi_rx_get(const OpiRx *rx, struct opi_rx_config *cfg)
+{
+    cfg->flags = cpu_to_le32(rx->flags);
+    cfg->n_macs = cpu_to_le16(rx->n_macs);
+    memcpy(cfg->macs, rx->macs, sizeof(rx->macs));
+    memcpy(cfg->vlans, rx->vlans, sizeof(rx->vlans));
+}
+
+bool opi_rss_check(const struct opi_rss_config *cfg, unsigned max_qps)
 {
     static const uint32_t known = OPI_HASH_IPV4 | OPI_HASH_TCPV4 |
                                   OPI_HASH_UDPV4 | OPI_HASH_IPV6 |
                                   OPI_HASH_TCPV6 | OPI_HASH_UDPV6;
     uint32_t types = le32_to_cpu(cfg->hash_types);
-    unsigned size = le16_to_cpu(cfg->table_size), i, bit, val;
-    OpiRss *rss = &fn->rss;
+    unsigned size = le16_to_cpu(cfg->table_size), i;
 
     if ((types & ~known) || cfg->rsvd || size > OPI_RSS_TABLE_MAX ||
         (size & (size - 1))) {
-        return OPI_ST_EINVAL;
+        return false;
     }
     for (i = 0; i < OPI_RSS_TABLE_MAX; i++) {
-        if (le16_to_cpu(cfg->table[i]) >= (i < size ? fn->max_qps : 1)) {
-            return OPI_ST_EINVAL;
+        if (le16_to_cpu(cfg->table[i]) >= (i < size ? max_qps : 1)) {
+            return false;
         }
     }
+    return true;
+}
+
+uint16_t opi_rss_set(OpiFn *fn, const struct opi_rss_config *cfg)
+{
+    uint32_t types = le32_to_cpu(cfg->hash_types);
+    unsigned size = le16_to_cpu(cfg->table_size), i, bit, val;
+    OpiRss *rss = &fn->rss;
+
+    if (!opi_rss_check(cfg, fn->max_qps)) {
+        return OPI_ST_EINVAL;
+    }
     trace_opi_rss_set(fn->role, types, size);
+    rss->cfg = *cfg;
     rss->types = types;
     rss->size = size;
     for (i = 0; i < OPI_RSS_TABLE_MAX; i++) {
