@@ -3,8 +3,8 @@
  * OPI card: logs of the pages that VFs write.  All of a function's writes come
  * by opi-dma.c, which notes them here.
  *
- * A bit stands for a page of the log, which is larger than what was asked for if
- * there are too many.  In doubt a page is dirty.
+ * A bit stands for a page of the log, which is larger than what was asked for
+ * if there are too many.  In doubt a page is dirty.
  */
 #include "qemu/osdep.h"
 #include "qemu/bitmap.h"

@@ -257,7 +257,7 @@ bool opi_dma_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len)
     return fn->ops->read && fn->ops->read(fn, addr, buf, len);
 }
 
-/* Before it is written: whoever asks then may be told too early, not too late. */
+/* Before it is written: who asks may be told too early, but not too late. */
 static void opi_dma_note(OpiFn *fn, uint64_t addr, uint32_t len)
 {
     if (unlikely(fn->dirty)) {

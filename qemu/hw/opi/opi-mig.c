@@ -4,9 +4,9 @@
  * written to, and taking one over.
  *
  * The stream comes by way of the host, which is not trusted: END authenticates
- * it, and still each index, size and address in it is bounded as if a driver had
- * written it, since the card that made it may be in error.  All of a stream has
- * been looked at before anything of it counts.
+ * it, and still each index, size and address in it is bounded as if a driver
+ * had written it, since the card that made it may be in error.  All of a stream
+ * has been looked at before anything of it counts.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -746,6 +746,7 @@ static uint16_t opi_mig_set_loading(OpiFn *fn, uint8_t state)
         opi_mig_refuse(fn, OPI_ST_EINVAL);
         return OPI_ST_EINVAL;
     }
+    opi_mig_apply(fn);
     opi_mig_stop(fn);
     return OPI_ST_OK;
 }
@@ -903,8 +904,6 @@ uint16_t opi_mig_load(OpiFn *vf, uint64_t offset, const uint8_t *buf,
     }
     if (st != OPI_ST_OK) {
         opi_mig_refuse(vf, st);
-    } else if (l->loaded) {
-        opi_mig_apply(vf);
     }
     return st;
 }
