@@ -559,6 +559,11 @@ static void test_reset_p2p(void)
 
     vf_start(vf, 0, b->dpu);
     g_assert_cmpint(mig_set(b->host, 0, OPI_MIG_P2P), ==, OPI_ST_OK);
+    irq_taken(vf, 0);
+    /* Registers work, also to make mistakes; interrupts do not. */
+    doorbell(vf, 0, OPI_DB_AQ_TAIL, vf->aq_tail + 1000);
+    g_assert_cmphex(reg_read(vf, OPI_REG_AQ_STATUS), ==, OPI_AQ_STATUS_ERROR);
+    g_assert_false(irq_taken(vf, 0));
     fn_reset(vf);
     g_assert_cmpint(mig_state(b->host, 0), ==, OPI_MIG_P2P);
     g_assert_cmpint(mig_set(b->host, 0, OPI_MIG_STOPPED), ==, OPI_ST_OK);
