@@ -136,9 +136,9 @@ static uint16_t set_key(Side *dpu, const struct opi_mig_key *key)
 /* ---- Beds -------------------------------------------------------------- */
 
 /* VFs 0 to @n - 1, which can be moved. */
-static Bed *mig_bed(unsigned n, const char *opts)
+static Bed *mig_bed_with(unsigned n, unsigned what, const char *opts)
 {
-    Bed *b = bed_new(BED_FAKE, opts);
+    Bed *b = bed_new(BED_FAKE | what, opts);
     unsigned i;
 
     traffic_start_with(b->host, b->dpu, 6, 2048);
@@ -149,6 +149,11 @@ static Bed *mig_bed(unsigned n, const char *opts)
     }
     drain(b->dpu);
     return b;
+}
+
+static Bed *mig_bed(unsigned n, const char *opts)
+{
+    return mig_bed_with(n, 0, opts);
 }
 
 /* The driver of VF @n: a queue pair with buffers, both ends up. */
@@ -2111,6 +2116,42 @@ static void test_dirty_lost(void)
     bed_free(b);
 }
 
+/* Addresses are the VF's, whatever an IOMMU makes of them. */
+static void test_dirty_iommu(void)
+{
+    Bed *b = mig_bed_with(1, BED_IOMMU, NULL);
+    Side *vf = side_vf(b->hostq, 0);
+    struct opi_dirty_range r[] = { R(OPI_TEST_IOVA, 2 << 20),
+                                   R(OPI_TEST_BEHIND, 2 << 20) };
+    struct opi_rxd d = {
+        .addr = cpu_to_le64(OPI_TEST_IOVA + 0x5000),
+        .len = cpu_to_le32(2048),
+    };
+
+    iommu_enable(b->hostq, true);
+    iommu_map(b->hostq, OPI_TEST_IOVA, OPI_TEST_BEHIND);
+    iommu_flush(b->hostq);
+    side_start(vf);
+    g_assert_cmpint(qp_create(vf, 0, 4, 1, 2048), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(vf, VF_PORT(0), true), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(b->dpu, VF_PORT(0), true), ==, OPI_ST_OK);
+    g_assert_cmphex(vf->alloc, <, OPI_TEST_IOVA);
+    g_assert_cmpint(dirty_start(b->host, 0, 12, r, 2, NULL), ==, OPI_ST_OK);
+    mem_write(vf, vf->qps[0].rq, &d, sizeof(d));
+    vf->qps[0].rq_tail = 1;
+    mem_st32(vf, vf->qps[0].shadow + offsetof(struct opi_qp_shadow, rq_tail),
+             1);
+    frame_fill(frame, 100, 9);
+    qp_send(b->dpu, 0, VF_PORT(0), frame, 100, 1);
+    qp_wait_sent(b->dpu, 0);
+    qtest_memread(b->hostq, OPI_TEST_BEHIND + 0x5000, got, 100);
+    g_assert_true(frame_ok(got, 100, 9));
+    g_assert_true(page_dirty(b->host, 0, OPI_TEST_IOVA + 0x5000));
+    g_assert_false(page_dirty(b->host, 0, OPI_TEST_BEHIND + 0x5000));
+    side_free(vf);
+    bed_free(b);
+}
+
 /* What ends a log, what does not, and a report that did not arrive. */
 static void test_dirty_life(void)
 {
@@ -2186,6 +2227,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/dirty/property", test_dirty_property);
     qtest_add_func("opi/dirty/coarse", test_dirty_coarse);
     qtest_add_func("opi/dirty/lost", test_dirty_lost);
+    qtest_add_func("opi/dirty/iommu", test_dirty_iommu);
     qtest_add_func("opi/dirty/life", test_dirty_life);
     return g_test_run();
 }

@@ -1829,64 +1829,17 @@ static void test_bus_master(void)
 
 /* ---- An IOMMU in the host's way ---------------------------------------- */
 
-/* Registers of VT-d, and where the test has its tables: 2 MiB pages. */
-#define VTD             0xfed90000ULL
-#define VTD_GCMD        0x18
-#define VTD_GSTS        0x1c
-#define VTD_RTADDR      0x20
-#define VTD_CCMD        0x28
-#define VTD_IOTLB       0xf8
-#define VTD_TABLES      0x00190000ULL
-#define VTD_PAGE        0x00200000ULL
-/* An address that is memory too, and what the tables put behind it. */
-#define VTD_IOVA        0x02400000ULL
-#define VTD_BEHIND      0x03000000ULL
-
-static void vtd_map(QTestState *q, uint64_t iova, uint64_t to)
-{
-    qtest_writeq(q, VTD_TABLES + 0x3000 + iova / VTD_PAGE * 8,
-                 to == UINT64_MAX ? 0 : to | 0x83);
-}
-
-static void vtd_flush(QTestState *q)
-{
-    qtest_writeq(q, VTD + VTD_CCMD, 1ULL << 63 | 1ULL << 61);
-    qtest_writeq(q, VTD + VTD_IOTLB, 1ULL << 63 | 1ULL << 60);
-}
-
-static void vtd_translate(QTestState *q, bool on)
-{
-    uint64_t a;
-
-    if (on) {
-        qtest_memset(q, VTD_TABLES, 0, 0x4000);
-        /* Root: bus 1; context: function 0, 39 bits; level 3, level 2. */
-        qtest_writeq(q, VTD_TABLES + 16, (VTD_TABLES + 0x1000) | 1);
-        qtest_writeq(q, VTD_TABLES + 0x1000, (VTD_TABLES + 0x2000) | 1);
-        qtest_writeq(q, VTD_TABLES + 0x1008, 1 << 8 | 1);
-        qtest_writeq(q, VTD_TABLES + 0x2000, (VTD_TABLES + 0x3000) | 3);
-        for (a = 0; a < 64 << 20; a += VTD_PAGE) {
-            vtd_map(q, a, a);
-        }
-        qtest_writeq(q, VTD + VTD_RTADDR, VTD_TABLES);
-        qtest_writel(q, VTD + VTD_GCMD, 1u << 30);
-        vtd_flush(q);
-    }
-    qtest_writel(q, VTD + VTD_GCMD, on ? 1u << 31 : 0);
-    g_assert_cmphex(qtest_readl(q, VTD + VTD_GSTS) >> 31, ==, on);
-}
-
 /*
  * From fresh queue pairs, since buffers are fetched ahead, into a buffer at
- * VTD_IOVA: where did it go?
+ * OPI_TEST_IOVA: where did it go?
  */
-static void vtd_send(Bed *b, uint32_t seed, uint64_t to)
+static void iommu_send(Bed *b, uint32_t seed, uint64_t to)
 {
-    static const uint64_t places[] = { VTD_IOVA, VTD_BEHIND };
+    static const uint64_t places[] = { OPI_TEST_IOVA, OPI_TEST_BEHIND };
     unsigned i;
 
     struct opi_rxd d = {
-        .addr = cpu_to_le64(VTD_IOVA), .len = cpu_to_le32(2048)
+        .addr = cpu_to_le64(OPI_TEST_IOVA), .len = cpu_to_le32(2048)
     };
     Qp *q = &b->host->qps[0];
 
@@ -1916,28 +1869,28 @@ static void test_iommu(void)
     traffic_start(b->host, b->dpu);
     pass(b->dpu, 1, b->host, 0, 64, 1);
     pass(b->host, 0, b->dpu, 1, 1000, 3);
-    vtd_send(b, 1, VTD_IOVA);
+    iommu_send(b, 1, OPI_TEST_IOVA);
 
     /* Switched on: each address is what the tables make of it. */
     traffic_start(b->host, b->dpu);
     pass(b->dpu, 1, b->host, 0, 64, 1);
-    vtd_translate(b->hostq, true);
-    vtd_map(b->hostq, VTD_IOVA, VTD_BEHIND);
-    vtd_send(b, 2, VTD_BEHIND);
+    iommu_enable(b->hostq, true);
+    iommu_map(b->hostq, OPI_TEST_IOVA, OPI_TEST_BEHIND);
+    iommu_send(b, 2, OPI_TEST_BEHIND);
     pass(b->host, 0, b->dpu, 1, 1000, 3);
     /* Taken out of them: not a byte more. */
-    vtd_map(b->hostq, VTD_IOVA, UINT64_MAX);
-    vtd_flush(b->hostq);
-    vtd_send(b, 3, 0);
+    iommu_map(b->hostq, OPI_TEST_IOVA, UINT64_MAX);
+    iommu_flush(b->hostq);
+    iommu_send(b, 3, 0);
     expect_error(b->host, OPI_QP_ERR_DMA);
     /* What the card sends from is translated too. */
-    vtd_map(b->hostq, VTD_IOVA, VTD_BEHIND);
-    vtd_flush(b->hostq);
+    iommu_map(b->hostq, OPI_TEST_IOVA, OPI_TEST_BEHIND);
+    iommu_flush(b->hostq);
     traffic_start(b->host, b->dpu);
     frame_fill(frame, 80, 4);
-    qtest_memwrite(b->hostq, VTD_BEHIND, frame, 80);
+    qtest_memwrite(b->hostq, OPI_TEST_BEHIND, frame, 80);
     qp_post_txd(b->host, 0, &(struct opi_txd) {
-        .addr = cpu_to_le64(VTD_IOVA),
+        .addr = cpu_to_le64(OPI_TEST_IOVA),
         .len = cpu_to_le32(80),
         .flags = cpu_to_le16(OPI_TXD_F_SOP | OPI_TXD_F_EOP),
         .nsegs = 1,
@@ -1947,10 +1900,10 @@ static void test_iommu(void)
     g_assert_true(frame_ok(got, 80, 4));
 
     /* And off again. */
-    vtd_translate(b->hostq, false);
+    iommu_enable(b->hostq, false);
     traffic_start(b->host, b->dpu);
     pass(b->dpu, 1, b->host, 0, 64, 1);
-    vtd_send(b, 5, VTD_IOVA);
+    iommu_send(b, 5, OPI_TEST_IOVA);
     bed_free(b);
 }
 

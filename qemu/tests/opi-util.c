@@ -371,6 +371,54 @@ void guest_power_off(QTestState *q)
     qtest_outw(q, 0x604, 0x2000);
 }
 
+/* Registers of VT-d, and where the test has its tables: 2 MiB pages. */
+#define VTD             0xfed90000ULL
+#define VTD_GCMD        0x18
+#define VTD_GSTS        0x1c
+#define VTD_RTADDR      0x20
+#define VTD_CCMD        0x28
+#define VTD_IOTLB       0xf8
+#define VTD_TABLES      0x00190000ULL
+#define VTD_PAGE        0x00200000ULL
+
+void iommu_map(QTestState *q, uint64_t iova, uint64_t to)
+{
+    qtest_writeq(q, VTD_TABLES + 0x3000 + iova / VTD_PAGE * 8,
+                 to == UINT64_MAX ? 0 : to | 0x83);
+}
+
+void iommu_flush(QTestState *q)
+{
+    qtest_writeq(q, VTD + VTD_CCMD, 1ULL << 63 | 1ULL << 61);
+    qtest_writeq(q, VTD + VTD_IOTLB, 1ULL << 63 | 1ULL << 60);
+}
+
+void iommu_enable(QTestState *q, bool on)
+{
+    unsigned fn;
+    uint64_t a;
+
+    if (on) {
+        qtest_memset(q, VTD_TABLES, 0, 0x4000);
+        /* Root: bus 1; context: PF and VFs, 39 bits; level 3, level 2. */
+        qtest_writeq(q, VTD_TABLES + 16, (VTD_TABLES + 0x1000) | 1);
+        for (fn = 0; fn <= OPI_TEST_VFS; fn++) {
+            a = VTD_TABLES + 0x1000 + fn * 16;
+            qtest_writeq(q, a, (VTD_TABLES + 0x2000) | 1);
+            qtest_writeq(q, a + 8, 1 << 8 | 1);
+        }
+        qtest_writeq(q, VTD_TABLES + 0x2000, (VTD_TABLES + 0x3000) | 3);
+        for (a = 0; a < 64 << 20; a += VTD_PAGE) {
+            iommu_map(q, a, a);
+        }
+        qtest_writeq(q, VTD + VTD_RTADDR, VTD_TABLES);
+        qtest_writel(q, VTD + VTD_GCMD, 1u << 30);
+        iommu_flush(q);
+    }
+    qtest_writel(q, VTD + VTD_GCMD, on ? 1u << 31 : 0);
+    g_assert_cmphex(qtest_readl(q, VTD + VTD_GSTS) >> 31, ==, on);
+}
+
 /* Interrupt messages go to RAM, where they can be seen. */
 #define MSI_PAGE 0x00180000ULL
 

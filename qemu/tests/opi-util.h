@@ -29,6 +29,9 @@
                                  (n) * OPI_TEST_VF_RAM_SIZE)
 #define OPI_TEST_VFS            7       /* for which there is memory */
 #define OPI_TEST_VF_QPS         4       /* what a VF has */
+/* With an IOMMU: an address that is memory too, and what may be behind it. */
+#define OPI_TEST_IOVA           0x02400000ULL
+#define OPI_TEST_BEHIND         0x03000000ULL
 
 #define OPI_TEST_QPS            4
 #define OPI_TEST_EQS            (OPI_TEST_QPS + 1)
@@ -125,6 +128,11 @@ void cfg_writew(QTestState *qts, unsigned bus, unsigned devfn, unsigned reg,
 unsigned cfg_ext_cap(QTestState *qts, unsigned bus, unsigned devfn,
                      uint16_t id);
 void opi_pci_setup(QTestState *qts);
+/* BED_IOMMU: switch it on, with all addresses as they are, or off. */
+void iommu_enable(QTestState *q, bool on);
+/* For all functions: 2 MiB at @iova are at @to, UINT64_MAX: nowhere. */
+void iommu_map(QTestState *q, uint64_t iova, uint64_t to);
+void iommu_flush(QTestState *q);
 /* As the guest switches itself off. */
 void guest_power_off(QTestState *q);
 
