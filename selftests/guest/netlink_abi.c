@@ -6,108 +6,23 @@
  *
  * OPI_SEED and OPI_SCALE steer the last test.
  */
-#include <errno.h>
 #include <grp.h>
-#include <linux/genetlink.h>
-#include <linux/netlink.h>
 #include <linux/opi.h>
 #include <linux/opi_pci.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
+#include "genl.h"
 #include "kselftest_harness.h"
 
 #define NOBODY		65534
 #define MAX_DPUS	32
 #define MAX_FUNCS	128
 
-/* ---- messages ---------------------------------------------------------- */
-
-struct msg {
-	union {
-		struct nlmsghdr nlh;
-		char buf[8192];
-	};
-};
-
-static void msg_init(struct msg *m, uint16_t family, uint16_t flags, uint8_t cmd)
-{
-	struct genlmsghdr *g;
-
-	memset(m, 0, sizeof(*m));
-	m->nlh.nlmsg_type = family;
-	m->nlh.nlmsg_flags = NLM_F_REQUEST | flags;
-	m->nlh.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN);
-	g = NLMSG_DATA(&m->nlh);
-	g->cmd = cmd;
-	g->version = OPI_FAMILY_VERSION;
-}
-
-static void msg_put(struct msg *m, uint16_t type, const void *data, size_t len)
-{
-	struct nlattr *a = (void *)(m->buf + NLMSG_ALIGN(m->nlh.nlmsg_len));
-
-	a->nla_type = type;
-	a->nla_len = NLA_HDRLEN + len;
-	memcpy((char *)a + NLA_HDRLEN, data, len);
-	m->nlh.nlmsg_len = NLMSG_ALIGN(m->nlh.nlmsg_len) + NLA_ALIGN(a->nla_len);
-}
-
-static void msg_put_str(struct msg *m, uint16_t type, const char *s)
-{
-	msg_put(m, type, s, strlen(s) + 1);
-}
-
-/* Attributes of a message by type; later ones win. */
-static void parse(const char *from, size_t len, const struct nlattr **tb,
-		  unsigned int max)
-{
-	memset(tb, 0, sizeof(*tb) * (max + 1));
-	while (len >= NLA_HDRLEN) {
-		const struct nlattr *a = (const void *)from;
-		size_t step = NLA_ALIGN(a->nla_len);
-
-		if (a->nla_len < NLA_HDRLEN || a->nla_len > len)
-			return;
-		if ((a->nla_type & NLA_TYPE_MASK) <= max)
-			tb[a->nla_type & NLA_TYPE_MASK] = a;
-		if (step >= len)
-			return;
-		from += step;
-		len -= step;
-	}
-}
-
-static size_t attr_len(const struct nlattr *a) { return a->nla_len - NLA_HDRLEN; }
-static const char *attr_data(const struct nlattr *a) { return (const char *)a + NLA_HDRLEN; }
-
-static uint32_t attr_u32(const struct nlattr *a)
-{
-	uint32_t v;
-
-	memcpy(&v, attr_data(a), sizeof(v));
-	return v;
-}
-
-static uint64_t attr_u64(const struct nlattr *a)
-{
-	uint64_t v;
-
-	memcpy(&v, attr_data(a), sizeof(v));
-	return v;
-}
-
-/* ---- a socket ---------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------ */
 
 struct answer {
-	int error;			/* of the kernel, 0 or negative */
-	char text[256];			/* its extended message */
+	struct verdict v;
 	unsigned int n_dpus;
 	struct dpu {
 		char bus[64], dev[64];
@@ -126,46 +41,6 @@ struct answer {
 	uint32_t version;
 };
 
-static int nl_open(void)
-{
-	struct sockaddr_nl sa = { .nl_family = AF_NETLINK };
-	struct timeval tv = { .tv_sec = 10 };
-	int one = 1, fd;
-
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
-	if (fd < 0)
-		return -1;
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
-	    setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static void take_error(const struct nlmsghdr *nlh, struct answer *ans)
-{
-	const struct nlmsgerr *e = NLMSG_DATA(nlh);
-	const struct nlattr *tb[NLMSGERR_ATTR_MAX + 1];
-	size_t skip = NLMSG_LENGTH(sizeof(*e));
-
-	ans->error = e->error;
-	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
-		return;
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
-		skip += NLMSG_ALIGN(e->msg.nlmsg_len) - sizeof(e->msg);
-	if (nlh->nlmsg_len <= skip)
-		return;
-	parse((const char *)nlh + skip, nlh->nlmsg_len - skip, tb, NLMSGERR_ATTR_MAX);
-	if (tb[NLMSGERR_ATTR_MSG])
-		snprintf(ans->text, sizeof(ans->text), "%.*s",
-			 (int)attr_len(tb[NLMSGERR_ATTR_MSG]),
-			 attr_data(tb[NLMSGERR_ATTR_MSG]));
-}
-
 static void take_dpu(const struct nlmsghdr *nlh, struct answer *ans)
 {
 	static const struct { uint16_t type; size_t len; } must[] = {
@@ -182,8 +57,7 @@ static void take_dpu(const struct nlmsghdr *nlh, struct answer *ans)
 
 	if (ans->n_dpus == MAX_DPUS)
 		return;
-	parse((const char *)nlh + NLMSG_LENGTH(GENL_HDRLEN),
-	      nlh->nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN), tb, OPI_A_DPU_MAX);
+	parse_msg(nlh, tb, OPI_A_DPU_MAX);
 	memset(d, 0, sizeof(*d));
 	d->complete = tb[OPI_A_DPU_BUS_NAME] && tb[OPI_A_DPU_DEV_NAME];
 	for (i = 0; i < sizeof(must) / sizeof(must[0]); i++)
@@ -199,8 +73,7 @@ static void take_dpu(const struct nlmsghdr *nlh, struct answer *ans)
 	d->seq = attr_u64(tb[OPI_A_DPU_SEQ]);
 	d->role = attr_u32(tb[OPI_A_DPU_ROLE]);
 	if (tb[OPI_A_DPU_BOOT]) {
-		parse(attr_data(tb[OPI_A_DPU_BOOT]), attr_len(tb[OPI_A_DPU_BOOT]),
-		      boot, OPI_A_BOOT_MAX);
+		parse_nest(tb[OPI_A_DPU_BOOT], boot, OPI_A_BOOT_MAX);
 		for (i = 1; i <= OPI_A_BOOT_MAX; i++)
 			if (!boot[i] || attr_len(boot[i]) != 4)
 				d->complete = false;
@@ -225,8 +98,7 @@ static void take_func(const struct nlmsghdr *nlh, struct answer *ans)
 
 	if (ans->n_funcs == MAX_FUNCS)
 		return;
-	parse((const char *)nlh + NLMSG_LENGTH(GENL_HDRLEN),
-	      nlh->nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN), tb, OPI_A_FUNCTION_MAX);
+	parse_msg(nlh, tb, OPI_A_FUNCTION_MAX);
 	memset(f, 0, sizeof(*f));
 	f->complete = tb[OPI_A_FUNCTION_BUS_NAME] && tb[OPI_A_FUNCTION_DEV_NAME];
 	for (i = 0; i < sizeof(must) / sizeof(must[0]); i++)
@@ -241,14 +113,13 @@ static void take_func(const struct nlmsghdr *nlh, struct answer *ans)
 	ans->n_funcs++;
 }
 
-static void take_family(const struct nlmsghdr *nlh, struct answer *ans)
+static void take_group(const struct nlmsghdr *nlh, struct answer *ans)
 {
 	const struct nlattr *tb[CTRL_ATTR_MAX + 1], *grp[CTRL_ATTR_MCAST_GRP_MAX + 1];
 	const struct nlattr *list[8];
 	unsigned int i;
 
-	parse((const char *)nlh + NLMSG_LENGTH(GENL_HDRLEN),
-	      nlh->nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN), tb, CTRL_ATTR_MAX);
+	parse_msg(nlh, tb, CTRL_ATTR_MAX);
 	if (!tb[CTRL_ATTR_FAMILY_ID])
 		return;
 	memcpy(&ans->family, attr_data(tb[CTRL_ATTR_FAMILY_ID]), sizeof(ans->family));
@@ -256,57 +127,34 @@ static void take_family(const struct nlmsghdr *nlh, struct answer *ans)
 		ans->version = attr_u32(tb[CTRL_ATTR_VERSION]);
 	if (!tb[CTRL_ATTR_MCAST_GROUPS])
 		return;
-	parse(attr_data(tb[CTRL_ATTR_MCAST_GROUPS]),
-	      attr_len(tb[CTRL_ATTR_MCAST_GROUPS]), list, 7);
+	parse_nest(tb[CTRL_ATTR_MCAST_GROUPS], list, 7);
 	for (i = 1; i < 8; i++) {
 		if (!list[i])
 			continue;
-		parse(attr_data(list[i]), attr_len(list[i]), grp, CTRL_ATTR_MCAST_GRP_MAX);
+		parse_nest(list[i], grp, CTRL_ATTR_MCAST_GRP_MAX);
 		if (grp[CTRL_ATTR_MCAST_GRP_NAME] && grp[CTRL_ATTR_MCAST_GRP_ID] &&
 		    !strcmp(attr_data(grp[CTRL_ATTR_MCAST_GRP_NAME]), OPI_MCGRP_EVENTS))
 			ans->group = attr_u32(grp[CTRL_ATTR_MCAST_GRP_ID]);
 	}
 }
 
+static void take_any(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct genlmsghdr *g = NLMSG_DATA(nlh);
+
+	if (nlh->nlmsg_type == GENL_ID_CTRL)
+		take_group(nlh, arg);
+	else if (g->cmd == OPI_NL_CMD_FUNCTION_GET)
+		take_func(nlh, arg);
+	else
+		take_dpu(nlh, arg);
+}
+
 /* Send, and gather all that comes until the kernel says that it is done. */
 static int talk(int fd, struct msg *m, struct answer *ans)
 {
-	static char buf[65536];		/* a part of a dump */
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	static uint32_t seq;
-	bool more = true;
-
 	memset(ans, 0, sizeof(*ans));
-	m->nlh.nlmsg_seq = ++seq;
-	if (sendto(fd, m->buf, m->nlh.nlmsg_len, 0, (struct sockaddr *)&kernel,
-		   sizeof(kernel)) < 0)
-		return -errno;
-	while (more) {
-		ssize_t len = recv(fd, buf, sizeof(buf), 0);
-		const struct nlmsghdr *nlh = (const void *)buf;
-
-		if (len < 0)
-			return -errno;
-		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len)) {
-			if (nlh->nlmsg_seq != seq)
-				continue;
-			if (nlh->nlmsg_type == NLMSG_ERROR) {
-				take_error(nlh, ans);
-				more = false;
-			} else if (nlh->nlmsg_type == NLMSG_DONE) {
-				ans->error = *(const int *)NLMSG_DATA(nlh);
-				more = false;
-			} else if (nlh->nlmsg_type == GENL_ID_CTRL) {
-				take_family(nlh, ans);
-			} else if (((const struct genlmsghdr *)NLMSG_DATA(nlh))->cmd ==
-				   OPI_NL_CMD_FUNCTION_GET) {
-				take_func(nlh, ans);
-			} else {
-				take_dpu(nlh, ans);
-			}
-		}
-	}
-	return 0;
+	return nl_talk(fd, m, &ans->v, take_any, ans);
 }
 
 /* ---- tests ------------------------------------------------------------- */
@@ -329,14 +177,14 @@ FIXTURE_SETUP(opi)
 	msg_init(&self->m, GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY);
 	msg_put_str(&self->m, CTRL_ATTR_FAMILY_NAME, OPI_FAMILY_NAME);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	ASSERT_EQ(0, self->ans.error);
+	ASSERT_EQ(0, self->ans.v.error);
 	self->family = self->ans.family;
 	self->group = self->ans.group;
 	ASSERT_EQ(OPI_FAMILY_VERSION, self->ans.version);
 
 	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	ASSERT_EQ(0, self->ans.error);
+	ASSERT_EQ(0, self->ans.v.error);
 	ASSERT_LT(0, self->ans.n_dpus);
 	self->n_dpus = self->ans.n_dpus;
 	self->dpu = self->ans.dpu[0];
@@ -350,14 +198,14 @@ FIXTURE_TEARDOWN(opi)
 /* A request that must end in @err with a reason in words. */
 #define EXPECT_REFUSED(err) do {						\
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));			\
-	EXPECT_EQ(-(err), self->ans.error);					\
-	EXPECT_NE('\0', self->ans.text[0]) TH_LOG("no words");			\
+	EXPECT_EQ(-(err), self->ans.v.error);					\
+	EXPECT_NE('\0', self->ans.v.text[0]) TH_LOG("no words");			\
 	EXPECT_EQ(0, self->ans.n_dpus);						\
 } while (0)
 
 #define EXPECT_ONE_DPU() do {							\
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));			\
-	EXPECT_EQ(0, self->ans.error) TH_LOG("%s", self->ans.text);		\
+	EXPECT_EQ(0, self->ans.v.error) TH_LOG("%s", self->ans.v.text);		\
 	ASSERT_EQ(1, self->ans.n_dpus);						\
 	EXPECT_TRUE(self->ans.dpu[0].complete);					\
 	EXPECT_EQ(self->dpu.serial, self->ans.dpu[0].serial);			\
@@ -422,7 +270,7 @@ TEST_F(opi, dump_of_one_card)
 	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
 	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	EXPECT_LT(0, self->ans.n_dpus);
 	for (i = 0; i < self->ans.n_dpus; i++)
 		EXPECT_EQ(self->dpu.serial, self->ans.dpu[i].serial);
@@ -430,7 +278,7 @@ TEST_F(opi, dump_of_one_card)
 	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
 	msg_put(&self->m, OPI_A_DPU_SERIAL, &other, 8);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	EXPECT_EQ(0, self->ans.n_dpus);
 }
 
@@ -505,8 +353,8 @@ TEST_F(opi, refuses_wrong_sizes)
 		msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
 		msg_put(&self->m, OPI_A_DPU_SERIAL, bytes, lens[i]);
 		ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-		EXPECT_TRUE(self->ans.error == -EINVAL || self->ans.error == -ERANGE)
-			TH_LOG("%zu bytes: %d", lens[i], self->ans.error);
+		EXPECT_TRUE(self->ans.v.error == -EINVAL || self->ans.v.error == -ERANGE)
+			TH_LOG("%zu bytes: %d", lens[i], self->ans.v.error);
 	}
 }
 
@@ -519,7 +367,7 @@ TEST_F(opi, refuses_names_that_are_too_long_or_do_not_end)
 	msg_put(&self->m, OPI_A_DPU_BUS_NAME, name, sizeof(name));
 	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_TRUE(self->ans.error == -EINVAL || self->ans.error == -ERANGE);
+	EXPECT_TRUE(self->ans.v.error == -EINVAL || self->ans.v.error == -ERANGE);
 
 	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
 	msg_put(&self->m, OPI_A_DPU_BUS_NAME, "pci", 3);
@@ -530,7 +378,7 @@ TEST_F(opi, refuses_names_that_are_too_long_or_do_not_end)
 	msg_put(&self->m, OPI_A_DPU_BUS_NAME, "", 0);
 	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_GT(0, self->ans.error);
+	EXPECT_GT(0, self->ans.v.error);
 }
 
 TEST_F(opi, refuses_trailing_bytes)
@@ -574,7 +422,7 @@ TEST_F(opi, refuses_commands_that_are_none)
 	for (i = 0; i < sizeof(cmds); i++) {
 		msg_init(&self->m, self->family, NLM_F_ACK, cmds[i]);
 		ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-		EXPECT_EQ(-EOPNOTSUPP, self->ans.error) TH_LOG("command %u", cmds[i]);
+		EXPECT_EQ(-EOPNOTSUPP, self->ans.v.error) TH_LOG("command %u", cmds[i]);
 	}
 }
 
@@ -599,7 +447,7 @@ TEST_F(opi, refuses_a_header_with_reserved_bits)
 	g = NLMSG_DATA(&self->m.nlh);
 	g->reserved = 1;
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_EQ(-EINVAL, self->ans.error);
+	EXPECT_EQ(-EINVAL, self->ans.v.error);
 }
 
 /* The first function of the first DPU: its physical function, on either side. */
@@ -638,7 +486,7 @@ FIXTURE_SETUP(func)
 	msg_put_str(&self->m, OPI_A_FUNCTION_BUS_NAME, self->dpu.bus);
 	msg_put_str(&self->m, OPI_A_FUNCTION_DEV_NAME, self->dpu.dev);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	ASSERT_EQ(0, self->ans.error) TH_LOG("%s", self->ans.text);
+	ASSERT_EQ(0, self->ans.v.error) TH_LOG("%s", self->ans.v.text);
 	ASSERT_LT(0, self->ans.n_funcs);
 	self->func = self->ans.func[0];
 }
@@ -665,7 +513,7 @@ TEST_F(func, get_by_name_and_by_serial)
 {
 	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_GET, &self->dpu, self->func.id);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	ASSERT_EQ(1, self->ans.n_funcs);
 	EXPECT_EQ(self->func.id, self->ans.func[0].id);
 	EXPECT_LE(self->func.seq, self->ans.func[0].seq);
@@ -674,7 +522,7 @@ TEST_F(func, get_by_name_and_by_serial)
 	msg_put(&self->m, OPI_A_FUNCTION_SERIAL, &self->dpu.serial, 8);
 	msg_put(&self->m, OPI_A_FUNCTION_FUNC_ID, &self->func.id, 4);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	ASSERT_EQ(1, self->ans.n_funcs);
 	EXPECT_EQ(self->func.id, self->ans.func[0].id);
 }
@@ -686,7 +534,7 @@ TEST_F(func, dump_of_another_card_is_empty)
 	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_FUNCTION_GET);
 	msg_put(&self->m, OPI_A_FUNCTION_SERIAL, &other, 8);
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	EXPECT_EQ(0, self->ans.n_funcs);
 }
 
@@ -771,7 +619,7 @@ TEST_F(func, only_the_dpu_changes_functions)
 		return;
 	}
 	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error) TH_LOG("%s", self->ans.text);
+	EXPECT_EQ(0, self->ans.v.error) TH_LOG("%s", self->ans.v.text);
 }
 
 /* In a child each: these take rights away for good. */
@@ -788,12 +636,12 @@ TEST_F(func, everybody_may_read_and_administrators_change)
 	ASSERT_LE(0, fd);
 	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_GET, &self->dpu, self->func.id);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	EXPECT_EQ(1, self->ans.n_funcs);
 	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_SET, &self->dpu, self->func.id);
 	msg_put(&self->m, OPI_A_FUNCTION_VLAN, &zero, 4);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
-	EXPECT_EQ(-EPERM, self->ans.error);
+	EXPECT_EQ(-EPERM, self->ans.v.error);
 	close(fd);
 }
 
@@ -806,7 +654,7 @@ TEST_F(func, other_network_namespaces_see_none)
 	ASSERT_LE(0, fd);
 	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_FUNCTION_GET);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	EXPECT_EQ(0, self->ans.n_funcs);
 	close(fd);
 }
@@ -822,12 +670,12 @@ TEST_F(opi, everybody_may_read_and_listen)
 	ASSERT_LE(0, fd);
 	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	EXPECT_EQ(self->n_dpus, self->ans.n_dpus);
 	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
 	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	EXPECT_EQ(0, setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
 				&self->group, sizeof(self->group)));
 	close(fd);
@@ -842,12 +690,12 @@ TEST_F(opi, other_network_namespaces_see_nothing)
 	ASSERT_LE(0, fd);
 	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
-	EXPECT_EQ(0, self->ans.error);
+	EXPECT_EQ(0, self->ans.v.error);
 	EXPECT_EQ(0, self->ans.n_dpus);
 	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_GET);
 	msg_put(&self->m, OPI_A_DPU_SERIAL, &self->dpu.serial, 8);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
-	EXPECT_EQ(-ENODEV, self->ans.error);
+	EXPECT_EQ(-ENODEV, self->ans.v.error);
 	close(fd);
 }
 
@@ -880,11 +728,11 @@ TEST_F_TIMEOUT(opi, survives_random_messages, 600)
 		if (random() % 5 == 0)
 			self->m.nlh.nlmsg_len -= random() % (self->m.nlh.nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN) + 1);
 		ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans)) TH_LOG("message %u", i);
-		ASSERT_TRUE(self->ans.error == 0 || self->ans.error == -EINVAL ||
-			    self->ans.error == -ERANGE || self->ans.error == -ENODEV ||
-			    self->ans.error == -EOPNOTSUPP)
-			TH_LOG("message %u: %d", i, self->ans.error);
-		if (self->ans.error)
+		ASSERT_TRUE(self->ans.v.error == 0 || self->ans.v.error == -EINVAL ||
+			    self->ans.v.error == -ERANGE || self->ans.v.error == -ENODEV ||
+			    self->ans.v.error == -EOPNOTSUPP)
+			TH_LOG("message %u: %d", i, self->ans.v.error);
+		if (self->ans.v.error)
 			refused++;
 	}
 	EXPECT_LT(n / 2, refused);
