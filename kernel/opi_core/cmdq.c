@@ -40,6 +40,12 @@ static int opi_aq_errno(struct opi_dev *od, u16 opcode, u16 status)
 		if (status)
 			dev_dbg(&od->pdev->dev, "command %#x: %s\n", opcode,
 				opi_statuses[i].name);
+		/*
+		 * Of a card that answers, it is about a function that is not
+		 * exposed, or not attached; callers know it as no service.
+		 */
+		if (opi_statuses[i].err == -ENODEV)
+			return -ENOENT;
 		return opi_statuses[i].err;
 	}
 	return -EIO;
@@ -440,9 +446,10 @@ static int opi_aq_give(struct opi_dev *od, u16 opcode, u32 target,
 
 /*
  * The commands.  All may sleep, at most twice TIMEOUT (for a slot and for the
- * answer), and return 0, the errno of the card's status, -ENODEV, -ENXIO or -EIO
- * when there is no card to answer, -EBUSY if no slot became free, -ETIMEDOUT if
- * no answer came.  What they do stands in the interface, "Commands".
+ * answer), and return 0, the errno of the card's status (-ENOENT for ENODEV),
+ * -ENODEV, -ENXIO or -EIO when there is no card to answer, -EBUSY if no slot
+ * became free, -ETIMEDOUT if no answer came.  What they do stands in the
+ * interface, "Commands".
  */
 
 /**

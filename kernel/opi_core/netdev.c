@@ -113,7 +113,10 @@ int opi_netdev_open(struct net_device *netdev)
 
 	err = opi_qps_get(port->qs);
 	if (err) {
-		netdev_warn(netdev, "no queue pairs: %pe\n", ERR_PTR(err));
+		/* The DPU may have taken the function away. */
+		if (err != -ENOENT)
+			netdev_warn(netdev, "no queue pairs: %pe\n",
+				    ERR_PTR(err));
 		return err;
 	}
 
@@ -132,8 +135,9 @@ int opi_netdev_open(struct net_device *netdev)
 		return 0;
 	}
 	if (err) {
-		netdev_warn(netdev, "port does not come up: %pe\n",
-			    ERR_PTR(err));
+		if (err != -ENOENT)
+			netdev_warn(netdev, "port does not come up: %pe\n",
+				    ERR_PTR(err));
 		netif_tx_stop_all_queues(netdev);
 		opi_qps_put(port->qs);
 	}

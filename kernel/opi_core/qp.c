@@ -574,8 +574,8 @@ int opi_qps_reconfigure(struct opi_qset *qs, const struct opi_qp_config *cfg,
 	bool running = qs->up && qs->users, xdp = cfg->xdp != qs->cfg.xdp;
 	struct opi_qp_config old = qs->cfg;
 	struct opi_qp **fresh;
+	int err = 0, back;
 	unsigned int i;
-	int err = 0;
 
 	ASSERT_RTNL();
 
@@ -614,8 +614,11 @@ int opi_qps_reconfigure(struct opi_qset *qs, const struct opi_qp_config *cfg,
 				   "the queue pairs do not start; they are as before");
 		opi_qps_stop(qs);
 		qs->cfg = old;
-		if (opi_qps_configure(qs, xdp) ||
-		    (running && opi_qps_start(qs)))
+		back = opi_qps_configure(qs, xdp);
+		if (!back && running)
+			back = opi_qps_start(qs);
+		/* Not because of a function that the DPU has taken away. */
+		if (back && back != -ENOENT)
 			opi_dev_queue_reset(qs->od);
 	}
 	if (running)

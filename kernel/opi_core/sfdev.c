@@ -229,7 +229,8 @@ err_qs:
 err_devlink:
 	devlink_free(devlink);
 	WRITE_ONCE(sfd->retry, opi_no_service(err));
-	return err;
+	/* The DPU has taken it away meanwhile: nothing has failed. */
+	return err == -ENOENT ? -ENODEV : err;
 }
 
 static void opi_sf_remove(struct auxiliary_device *adev)
