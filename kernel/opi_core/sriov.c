@@ -34,6 +34,16 @@ static bool opi_sriov_enabled(struct pci_dev *pdev)
 	return ctrl & PCI_SRIOV_CTRL_VFE;
 }
 
+/* The card tells the DPU of it; we ask. */
+static void opi_sriov_changed(struct opi_dev *od)
+{
+	struct devlink *devlink = priv_to_devlink(od);
+
+	devl_lock(devlink);
+	opi_func_reread(od, le32_to_cpu(od->ident.func_id));
+	devl_unlock(devlink);
+}
+
 /**
  * opi_sriov_configure - pci_driver.sriov_configure
  * @pdev:	the physical function
@@ -55,6 +65,7 @@ int opi_sriov_configure(struct pci_dev *pdev, int num_vfs)
 			return -EBUSY;
 		}
 		pci_disable_sriov(pdev);
+		opi_sriov_changed(od);
 		return 0;
 	}
 
@@ -84,6 +95,7 @@ int opi_sriov_configure(struct pci_dev *pdev, int num_vfs)
 		pci_disable_sriov(pdev);
 		return -ERANGE;
 	}
+	opi_sriov_changed(od);
 	return num_vfs;
 }
 
