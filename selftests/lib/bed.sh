@@ -115,7 +115,7 @@ expect_log()
 
 # Kernel messages of a guest that nobody may cause: traces, reports of the
 # checkers, and errors and warnings of our own drivers.
-bad_lines='WARNING:|BUG:|Oops|Call Trace:|KASAN|UBSAN|KCSAN|kmemleak:.*new suspected|circular locking|lockdep|inconsistent lock|suspicious RCU|sleeping function|blocked for more than|stall(ed|s)? (detected|on CPU)|soft lockup|hard LOCKUP|general protection|unable to handle|refcount_t|Kernel panic|DMA-API|unregister_netdevice: waiting|NETDEV WATCHDOG|(opi_core|opi_vfio_pci|opi_storage)[ :]'
+bad_lines='WARNING:|BUG:|Oops|Call Trace:|KASAN|UBSAN|KCSAN|kmemleak:.*new suspected|circular locking|lockdep|inconsistent lock|suspicious RCU|sleeping function|blocked for more than|stall(ed|s)? (detected|on CPU)|soft lockup|hard LOCKUP|general protection|unable to handle|refcount_t|Kernel panic|DMA-API|unregister_netdevice: waiting|NETDEV WATCHDOG|(opi_core(\.sf)?|opi_vfio_pci|opi_storage)[ :]'
 
 # bad_log VM: such lines of all boots of the bed, without the expected ones.
 bad_log()
