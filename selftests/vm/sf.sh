@@ -23,10 +23,11 @@ CASES="
 	taken_away_and_given_back_at_once
 	subfunctions_come_and_go_under_traffic
 	the_hosts_driver_is_unbound_and_bound
-	the_hosts_driver_goes_with_subfunctions_on
 	the_physical_function_is_reset_with_subfunctions_on
-	the_host_is_reset_with_subfunctions_on
-	the_dpu_is_reset_with_subfunctions_on
+	the_hosts_driver_is_reloaded_at_each_step
+	the_dpus_driver_is_reloaded_at_each_step
+	the_host_is_reset_at_each_step
+	the_dpu_is_reset_at_each_step
 	many_subfunctions
 	an_idle_subfunction_is_small
 	refuses_what_cannot_be_made
@@ -235,22 +236,6 @@ the_hosts_driver_is_unbound_and_bound()
 	await_ping_from 20 sf1 "$DPU_IP"
 }
 
-the_hosts_driver_goes_with_subfunctions_on()
-{
-	sf_add 1
-	sf_state 1 active
-	await_sf 1
-	host modprobe -r opi_core </dev/null
-	await_fn 10 sf 1 '.function.opstate == "detached"'
-	expect_eq "devices" "$(sf_count)" 0
-	host modprobe opi_core </dev/null
-	host_net_up
-	await_sf 1
-	fn_bridge "$(fn_rep sf 1)"
-	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
-	await_ping_from 20 sf1 "$DPU_IP"
-}
-
 the_physical_function_is_reset_with_subfunctions_on()
 {
 	sf_net 1 10.77.0.121
@@ -260,39 +245,101 @@ the_physical_function_is_reset_with_subfunctions_on()
 	await_sf 1
 }
 
-the_host_is_reset_with_subfunctions_on()
+# What the DPU has and has set, as a line for each subfunction.
+sfs_shown()
+{
+	dpu opitool -j function show </dev/null | jq -c '.[] | select(.sf) |
+		[.func_id, .sf, .port_index, .trust, .vlan, .port.hw_addr, .port.state]'
+}
+
+# 1 is made and configured, 2 exposed and in use, 3 was withdrawn, 4 destroyed: nothing of
+# that changes, and each goes on from there.
+at_each_step()
+{
+	local shown
+
+	sf_add 1
+	sf_add 3
+	sf_add 4
+	sf_net 2 10.77.0.122
+	sf_state 3 active
+	await_sf 3
+	dpu devlink port function set "$(fn_port sf 1)" hw_addr 02:00:00:00:01:01 </dev/null
+	dpu devlink port function set "$(fn_port sf 3)" hw_addr 02:00:00:00:03:03 </dev/null
+	dpu opitool function set id "$(func_field dpu '.sf == 3' .func_id)" trust off </dev/null
+	sf_state 3 inactive
+	sf_del 4
+	shown=$(sfs_shown)
+	"$@"
+	await_sf 2
+	expect_eq "subfunctions" "$(sfs_shown)" "$shown"
+	expect_eq "devices of the host" "$(sf_count)" 1
+	fn_bridge "$(fn_rep sf 2)"
+	await_ping_from 20 sf2 "$DPU_IP"
+
+	sf_state 1 active
+	await_sf 1
+	expect_eq "address" "$(host cat "/sys/class/net/$(sf_if 1)/address" </dev/null)" 02:00:00:00:01:01
+	sf_state 2 inactive
+	sf_state 3 active
+	await_sf 3
+	expect_eq "address" "$(host cat "/sys/class/net/$(sf_if 3)/address" </dev/null)" 02:00:00:00:03:03
+	sf_add 4
+	sf_state 4 active
+	await_sf 4
+	expect_eq "devices of the host" "$(sf_count)" 3
+	sf_state 4 inactive
+	sf_del 4
+	sf_del 2
+	ping_works host "$DPU_IP"
+}
+
+# The same as the host had before, which it has to set up anew.
+host_anew()
+{
+	host_net_up
+	await_sf 2
+	fn_netns sf2 "$(sf_if 2)" 10.77.0.122
+}
+
+hosts_driver_reloaded()
+{
+	host modprobe -r opi_core </dev/null
+	await_fn 10 sf 2 '.function.opstate == "detached"'
+	expect_eq "devices" "$(sf_count)" 0
+	host modprobe opi_core </dev/null
+	host_anew
+}
+
+dpus_driver_reloaded()
+{
+	dpu_sh 'modprobe -r opi_core && modprobe opi_core'
+	dpu_net_up
+}
+
+host_reset()
 {
 	local rep
 
-	sf_net 1 10.77.0.121
-	rep=$(fn_rep sf 1)
+	rep=$(fn_rep sf 2)
 	tb reset host
 	tb wait host
-	host_net_up
-	# It is there again, behind the same representor.
-	await_sf 1
-	expect_eq "representor" "$(fn_rep sf 1)" "$rep"
-	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
-	await_ping_from 20 sf1 "$DPU_IP"
+	host_anew
+	expect_eq "representor" "$(fn_rep sf 2)" "$rep"
 }
 
-the_dpu_is_reset_with_subfunctions_on()
+dpu_reset()
 {
-	local id addr
-
-	sf_net 1 10.77.0.121
-	id=$(func_field dpu '.sf == 1' .func_id)
-	addr=$(fn_field sf 1 .function.hw_addr)
 	tb reset dpu
 	tb wait dpu
 	dpu_net_up
-	expect_eq "function" "$(func_field dpu '.sf == 1' .func_id)" "$id"
-	expect_eq "address" "$(fn_field sf 1 .function.hw_addr)" "$addr"
-	expect_eq "state" "$(fn_field sf 1 '.function | [.state, .opstate] | join(" ")')" "active attached"
-	fn_bridge "$(fn_rep sf 1)"
-	# Nothing was done on the host.
-	await_ping_from 20 sf1 "$DPU_IP"
 }
+
+the_hosts_driver_is_reloaded_at_each_step() { at_each_step hosts_driver_reloaded; }
+# Nothing is done on the host.
+the_dpus_driver_is_reloaded_at_each_step() { at_each_step dpus_driver_reloaded; }
+the_host_is_reset_at_each_step() { at_each_step host_reset; }
+the_dpu_is_reset_at_each_step() { at_each_step dpu_reset; }
 
 # Numbers 1 to N, made and exposed by one shell in the guest.
 sfs_make()
