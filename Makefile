@@ -41,10 +41,11 @@ debug-kernel: all	## also build the kernel that checks itself (15 minutes, once)
 	qemu/mkkernel.sh
 	qemu/mkpayload.sh debug
 
-install:		## install modules, opitool and headers on this system (KDIR, PREFIX, DESTDIR)
+install:		## install modules, tools and headers on this system (KDIR, PREFIX, DESTDIR)
 	$(MAKE) -C kernel KDIR=$(KDIR)
 	$(MAKE) -C kernel KDIR=$(KDIR) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates/opi modules_install
 	$(MAKE) -C tools/opitool install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	$(MAKE) -C tools/opi-user install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	$(MAKE) -C tools/udev install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/include/linux
 	install -m 644 uapi/linux/*.h $(DESTDIR)$(PREFIX)/include/linux/

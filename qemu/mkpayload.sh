@@ -117,7 +117,7 @@ install_userland() {
 	local d src
 
 	src=$(opi_linux_src)
-	for d in tools/opitool tools/udev selftests; do
+	for d in tools/opitool tools/opi-user tools/udev selftests; do
 		inroot make -C "$tree/$d" -j "$OPI_JOBS" LINUX_SRC="$src"
 		inroot make -C "$tree/$d" install DESTDIR="$stage" PREFIX=/usr LINUX_SRC="$src"
 	done

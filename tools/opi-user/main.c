@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-3-Clause
+/*
+ * opi-user: a driver of the card's virtual functions in a process, over VFIO.  What
+ * it can do is in usage(), how it does it in vfio.c (the way to the function), dev.c
+ * (admin queue and event queues) and qp.c (frames).
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dev.h"
+#include "net.h"
+#include "stray.h"
+
+#define REPLY_MS	5000
+#define STRAY_MS	20000
+#define STRAY_IOVA	0x40000000UL
+
+static const char help[] =
+"usage: opi-user [-c] DEVICE VERB [ARGUMENT...]\n"
+"DEVICE is the PCI address of a function that vfio-pci or opi_vfio_pci has;\n"
+"-c opens it by its character device (iommufd), not by its group.\n"
+"\n"
+"  info                           what the function says of itself\n"
+"  answer IP [SECONDS]            be a host: answer ARP and ping\n"
+"  ping IP PEER [COUNT [SIZE]]    send pings, compare each byte of the answers\n"
+"  reset IP PEER                  the same, before and after a Function Level Reset\n"
+"  stray ADDRESS [IOVA]           use memory that the function cannot reach\n"
+"  stray list                     the ADDRESSes\n"
+"  hold [SECONDS]                 have the function open, and do nothing\n"
+"\n"
+"answer and hold say \"ready\" and end by SIGTERM or after SECONDS; answer also when\n"
+"the kernel wants the function back.  The exit status is 0 if all went well, 1 if\n"
+"not, 2 for wrong use, and 3 if the function was stopped or taken away meanwhile.\n";
+
+static void usage(void)
+{
+	fputs(help, stderr);
+	exit(2);
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	__atomic_store_n(&dev_stop, 1, __ATOMIC_RELAXED);
+}
+
+static struct in_addr to_ip(const char *s)
+{
+	struct in_addr ip;
+
+	if (!inet_aton(s, &ip))
+		errx(2, "%s: no IPv4 address", s);
+	return ip;
+}
+
+static unsigned long to_number(const char *s, unsigned long max)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(s, &end, 0);
+	if (errno || !*s || *end || *s == '-' || n > max)
+		errx(2, "%s: no number up to %lu", s, max);
+	return n;
+}
+
+static void say_ready(void)
+{
+	printf("ready\n");
+	fflush(stdout);
+}
+
+/* What ended the use of the function, as an exit status. */
+static int ended(int err)
+{
+	switch (err) {
+	case 0:
+	case -EINTR:
+		return 0;
+	case -ECANCELED:
+		printf("the kernel wants the function back\n");
+		return 0;
+	case -EFAULT:
+		printf("the queue pair was stopped\n");
+		return 3;
+	case -ECONNRESET:
+		printf("the function was reset\n");
+		return 3;
+	case -EIO:
+		printf("the function was stopped\n");
+		return 3;
+	case -ENODEV:
+		printf("the function has no service\n");
+		return 3;
+	case -ENXIO:
+		printf("the function is gone\n");
+		return 3;
+	default:
+		warnx("%s", strerror(-err));
+		return 1;
+	}
+}
+
+static int start(struct dev *d)
+{
+	int err = dev_start(d);
+
+	return err ? err : qp_start(d);
+}
+
+static int do_info(struct dev *d)
+{
+	const uint8_t *m = d->port.mac;
+	int err = dev_start(d);
+
+	if (err)
+		return ended(err);
+	printf("serial %016llx\n", (unsigned long long)le64toh(d->id.serial));
+	printf("function %u\nport %u\n", le32toh(d->id.func_id), le32toh(d->id.port));
+	printf("board %.16s\nfirmware %.32s\n", d->id.board_id, d->id.fw_version);
+	printf("mac %02x:%02x:%02x:%02x:%02x:%02x\n", m[0], m[1], m[2], m[3], m[4],
+	       m[5]);
+	printf("queue pairs %u\nevent queues %u\n",
+	       dev_rd(d, OPI_REG_LIMITS0) & OPI_LIMITS0_QPS_MASK,
+	       dev_rd(d, OPI_REG_LIMITS0) >> OPI_LIMITS0_EQS_SHIFT);
+	return 0;
+}
+
+static int do_answer(struct dev *d, struct in_addr ip, unsigned long secs)
+{
+	struct net n = { .d = d, .ip = ip };
+	time_t end = time(NULL) + (time_t)secs;
+	int err = start(d);
+
+	if (err)
+		return ended(err);
+	say_ready();
+	while (!err && time(NULL) < end)
+		err = net_answer(&n, 1000);
+	printf("answered arp %lu echo %lu\n", n.arps, n.echoes);
+	printf("interrupts %lu %lu\n", d->irqs[0], d->irqs[1]);
+	return ended(err);
+}
+
+static int ping(struct dev *d, struct in_addr ip, struct in_addr peer,
+		unsigned int count, size_t size)
+{
+	struct net n = { .d = d, .ip = ip };
+	unsigned int right;
+	int err = start(d);
+
+	if (err)
+		return ended(err);
+	err = net_ping(&n, peer, count, size, REPLY_MS, &right);
+	printf("right answers %u of %u\n", right, count);
+	printf("interrupts %lu %lu\n", d->irqs[0], d->irqs[1]);
+	if (err)
+		return ended(err);
+	return right == count ? 0 : 1;
+}
+
+static int do_reset(struct dev *d, struct in_addr ip, struct in_addr peer)
+{
+	int rc = ping(d, ip, peer, 3, 56);
+
+	if (rc)
+		return rc;
+	if (vfio_reset(&d->vfio))
+		return 1;
+	/* "Function Level Reset": nothing is left, and the token is 0. */
+	if (dev_rd(d, OPI_REG_AQ_STATUS) ||
+	    dev_rd(d, OPI_REG_DEV_STATUS) >> OPI_DEV_STATUS_TOKEN_SHIFT) {
+		printf("the function was not reset\n");
+		return 1;
+	}
+	printf("reset\n");
+	return ping(d, ip, peer, 3, 56);
+}
+
+/* Does not care whether the kernel wants the function back. */
+static int do_hold(struct dev *d, unsigned long secs)
+{
+	(void)d;
+	say_ready();
+	while (!__atomic_load_n(&dev_stop, __ATOMIC_RELAXED) && secs--)
+		sleep(1);
+	return 0;
+}
+
+static int run(struct dev *d, int argc, char **argv)
+{
+	const char *verb = argv[0];
+
+	if (!strcmp(verb, "info") && argc == 1)
+		return do_info(d);
+	if (!strcmp(verb, "answer") && (argc == 2 || argc == 3))
+		return do_answer(d, to_ip(argv[1]),
+				 argc > 2 ? to_number(argv[2], 86400) : 86400);
+	if (!strcmp(verb, "ping") && argc >= 3 && argc <= 5)
+		return ping(d, to_ip(argv[1]), to_ip(argv[2]),
+			    argc > 3 ? (unsigned int)to_number(argv[3], 1000000) : 3,
+			    argc > 4 ? to_number(argv[4], NET_MAX_ECHO) : 56);
+	if (!strcmp(verb, "reset") && argc == 3)
+		return do_reset(d, to_ip(argv[1]), to_ip(argv[2]));
+	if (!strcmp(verb, "stray") && (argc == 2 || argc == 3))
+		return stray(d, argv[1], argc > 2 ? to_number(argv[2], ~0UL) :
+			     STRAY_IOVA, STRAY_MS) ? 1 : 0;
+	if (!strcmp(verb, "hold") && argc <= 2)
+		return do_hold(d, argc > 1 ? to_number(argv[1], 86400) : 86400);
+	usage();
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	bool cdev = false;
+	struct dev d;
+	int opt, rc;
+
+	/* "+": what follows the verb is the verb's. */
+	while ((opt = getopt(argc, argv, "+ch")) != -1) {
+		switch (opt) {
+		case 'c':
+			cdev = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return 0;
+		default:
+			usage();
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc < 2)
+		usage();
+	if (argc == 3 && !strcmp(argv[1], "stray") && !strcmp(argv[2], "list")) {
+		stray_list();
+		return 0;
+	}
+
+	/* Ends a wait, instead of going on with it. */
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+
+	rc = dev_open(&d, argv[0], cdev);
+	if (rc)
+		errx(1, "%s: %s", argv[0], strerror(-rc));
+	rc = run(&d, argc - 1, argv + 1);
+	dev_close(&d);
+	return rc;
+}
