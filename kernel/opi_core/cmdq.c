@@ -363,14 +363,26 @@ static void opi_aq_record(struct opi_aq *aq, u16 opcode, u32 target, int err,
 	log->usecs = ktime_us_delta(ktime_get(), start);
 }
 
-/*
- * Give a command and wait for its end.  The data buffer of @size bytes takes
- * @req to the card, or brings @resp, zero beyond what the card has written;
- * @result is the small answer.  All three may be NULL.
+/**
+ * struct opi_aq_io - what a command takes to the card, and what it brings
+ * @req:	goes to the card in the data buffer, or NULL
+ * @resp:	comes in the data buffer, zero beyond what the card has written,
+ *		or NULL
+ * @size:	bytes of either
+ * @len:	gets how many of @resp the card has written
+ * @result:	gets the small answer
  */
+struct opi_aq_io {
+	const void	*req;
+	void		*resp;
+	size_t		size;
+	size_t		len;
+	u32		result;
+};
+
+/* Give a command and wait for its end. */
 static int __opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
-			 struct opi_cmd *cmd, const void *req, void *resp,
-			 size_t size, u32 *result)
+			 struct opi_cmd *cmd, struct opi_aq_io *io)
 {
 	struct opi_aq_slot *slot = NULL;
 	struct opi_aq *aq = &od->aq;
@@ -378,7 +390,7 @@ static int __opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 	int err;
 
 	might_sleep();
-	if (WARN_ON_ONCE(size > OPI_CMD_BUF_MAX))
+	if (WARN_ON_ONCE(io->size > OPI_CMD_BUF_MAX))
 		return -EINVAL;
 
 	cmd->opcode = cpu_to_le16(opcode);
@@ -387,7 +399,8 @@ static int __opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 	spin_lock_irq(&aq->lock);
 	aq->callers++;
 	wait_event_lock_irq_timeout(aq->wait, !aq->running ||
-				    (slot = opi_aq_post(od, cmd, req, size)),
+				    (slot = opi_aq_post(od, cmd, io->req,
+							io->size)),
 				    aq->lock, od->timeout);
 	err = !aq->running ? -ENODEV : !slot ? -EBUSY : 0;
 	spin_unlock_irq(&aq->lock);
@@ -401,13 +414,13 @@ static int __opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 		err = opi_aq_wait(od, slot);
 		if (!err) {
 			err = opi_aq_errno(od, opcode, slot->status);
-			if (resp)
-				memcpy(resp, slot->buf, size);
-			if (resp && slot->resp_len < size)
-				memset(resp + slot->resp_len, 0,
-				       size - slot->resp_len);
-			if (result)
-				*result = slot->result;
+			io->len = min_t(size_t, slot->resp_len, io->size);
+			io->result = slot->result;
+			if (io->resp) {
+				memcpy(io->resp, slot->buf, io->len);
+				memset(io->resp + io->len, 0,
+				       io->size - io->len);
+			}
 		}
 	}
 
@@ -432,16 +445,23 @@ static int opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 		       struct opi_cmd *cmd, void *resp, size_t size,
 		       u32 *result)
 {
-	return __opi_aq_exec(od, opcode, target, cmd, NULL, resp, size, result);
+	struct opi_aq_io io = { .resp = resp, .size = size };
+	int err;
+
+	err = __opi_aq_exec(od, opcode, target, cmd, &io);
+	if (result)
+		*result = io.result;
+	return err;
 }
 
 /* A command that takes @req to the card and has no parameters besides. */
 static int opi_aq_give(struct opi_dev *od, u16 opcode, u32 target,
 		       const void *req, size_t size)
 {
+	struct opi_aq_io io = { .req = req, .size = size };
 	struct opi_cmd cmd = {};
 
-	return __opi_aq_exec(od, opcode, target, &cmd, req, NULL, size, NULL);
+	return __opi_aq_exec(od, opcode, target, &cmd, &io);
 }
 
 /*
@@ -877,6 +897,139 @@ int opi_cmd_func_attach(struct opi_dev *od, u32 func, bool up)
 	struct opi_cmd cmd = { .u.state.up = up };
 
 	return opi_aq_exec(od, OPI_CMD_FUNC_ATTACH, func, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_mig_get - ask how far a virtual function is on its way
+ * @od:		the device, a host PF or the DPU's
+ * @vf:		number of the virtual function
+ * @info:	the answer, unchecked
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_mig_get(struct opi_dev *od, u32 vf, struct opi_mig_info *info)
+{
+	struct opi_cmd cmd = {};
+
+	return opi_aq_exec(od, OPI_CMD_MIG_GET, vf, &cmd, info, sizeof(*info),
+			   NULL);
+}
+
+/**
+ * opi_cmd_mig_set - take a virtual function to another migration state
+ * @od:		the device, a host PF
+ * @vf:		number of the virtual function
+ * @state:	enum opi_mig_state
+ *
+ * Return: 0 or a negative errno, see above; -EPERM if it must not be moved.
+ */
+int opi_cmd_mig_set(struct opi_dev *od, u32 vf, u8 state)
+{
+	struct opi_cmd cmd = { .u.mig.state = state };
+
+	return opi_aq_exec(od, OPI_CMD_MIG_SET, vf, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_mig_save - read the stream of a virtual function
+ * @od:		the device, a host PF
+ * @vf:		number of the virtual function
+ * @offset:	place in the stream
+ * @buf:	gets what is there
+ * @size:	room in @buf, at most OPI_CMD_BUF_MAX
+ *
+ * Return: bytes in @buf, 0 at the stream's end, or a negative errno, see above.
+ */
+int opi_cmd_mig_save(struct opi_dev *od, u32 vf, u64 offset, void *buf,
+		     size_t size)
+{
+	struct opi_cmd cmd = { .u.mig.offset = cpu_to_le64(offset) };
+	struct opi_aq_io io = { .resp = buf, .size = size };
+	int err;
+
+	err = __opi_aq_exec(od, OPI_CMD_MIG_SAVE, vf, &cmd, &io);
+	return err ?: io.len;
+}
+
+/**
+ * opi_cmd_mig_load - give a virtual function a part of a stream
+ * @od:		the device, a host PF
+ * @vf:		number of the virtual function
+ * @offset:	place in the stream
+ * @buf:	what stands there
+ * @size:	bytes of it, at most OPI_CMD_BUF_MAX
+ *
+ * Return: 0 or a negative errno, see above, which says why the stream is refused.
+ */
+int opi_cmd_mig_load(struct opi_dev *od, u32 vf, u64 offset, const void *buf,
+		     size_t size)
+{
+	struct opi_cmd cmd = { .u.mig.offset = cpu_to_le64(offset) };
+	struct opi_aq_io io = { .req = buf, .size = size };
+
+	return __opi_aq_exec(od, OPI_CMD_MIG_LOAD, vf, &cmd, &io);
+}
+
+/**
+ * opi_cmd_dirty_start - log which pages a virtual function writes
+ * @od:		the device, a host PF
+ * @vf:		number of the virtual function
+ * @config:	what to log, with the ranges behind it
+ * @size:	bytes of both
+ * @order:	gets log2 of the page size that the card has chosen, unchecked
+ *
+ * Return: 0 or a negative errno, see above; -EEXIST if there is a log.
+ */
+int opi_cmd_dirty_start(struct opi_dev *od, u32 vf,
+			const struct opi_dirty_config *config, size_t size,
+			u32 *order)
+{
+	struct opi_aq_io io = { .req = config, .size = size };
+	struct opi_cmd cmd = {};
+	int err;
+
+	err = __opi_aq_exec(od, OPI_CMD_DIRTY_START, vf, &cmd, &io);
+	*order = io.result;
+	return err;
+}
+
+/**
+ * opi_cmd_dirty_stop - log it no more
+ * @od:		the device, a host PF
+ * @vf:		number of the virtual function
+ *
+ * Return: 0 or a negative errno, see above; -ENOENT if there is no log.
+ */
+int opi_cmd_dirty_stop(struct opi_dev *od, u32 vf)
+{
+	struct opi_cmd cmd = {};
+
+	return opi_aq_exec(od, OPI_CMD_DIRTY_STOP, vf, &cmd, NULL, 0, NULL);
+}
+
+/**
+ * opi_cmd_dirty_report - ask which pages were written, and forget them
+ * @od:		the device, a host PF
+ * @vf:		number of the virtual function
+ * @iova:	bus address of the first page
+ * @pages:	how many, at most OPI_CMD_BUF_MAX * 8
+ * @order:	log2 of the size of a page
+ * @bits:	gets a bit for each, in whole bytes
+ *
+ * Return: 0 or a negative errno, see above; unless it is the card's refusal, the
+ * card may have forgotten what it could not say.
+ */
+int opi_cmd_dirty_report(struct opi_dev *od, u32 vf, u64 iova, u32 pages,
+			 u8 order, void *bits)
+{
+	struct opi_cmd cmd = {
+		.u.dirty.iova		= cpu_to_le64(iova),
+		.u.dirty.pages		= cpu_to_le32(pages),
+		.u.dirty.page_order	= order,
+	};
+
+	return opi_aq_exec(od, OPI_CMD_DIRTY_REPORT, vf, &cmd, bits,
+			   DIV_ROUND_UP(pages, 8), NULL);
 }
 
 /**

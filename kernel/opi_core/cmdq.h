@@ -159,6 +159,18 @@ int opi_cmd_rate_create(struct opi_dev *od, u32 node);
 int opi_cmd_rate_destroy(struct opi_dev *od, u32 node);
 int opi_cmd_rate_set(struct opi_dev *od, u32 target,
 		     const struct opi_cmd *rate);
+int opi_cmd_mig_get(struct opi_dev *od, u32 vf, struct opi_mig_info *info);
+int opi_cmd_mig_set(struct opi_dev *od, u32 vf, u8 state);
+int opi_cmd_mig_save(struct opi_dev *od, u32 vf, u64 offset, void *buf,
+		     size_t size);
+int opi_cmd_mig_load(struct opi_dev *od, u32 vf, u64 offset, const void *buf,
+		     size_t size);
+int opi_cmd_dirty_start(struct opi_dev *od, u32 vf,
+			const struct opi_dirty_config *config, size_t size,
+			u32 *order);
+int opi_cmd_dirty_stop(struct opi_dev *od, u32 vf);
+int opi_cmd_dirty_report(struct opi_dev *od, u32 vf, u64 iova, u32 pages,
+			 u8 order, void *bits);
 int opi_cmd_boot_set(struct opi_dev *od, u8 os_status);
 
 #endif /* _OPI_CMDQ_H */

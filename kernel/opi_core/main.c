@@ -874,6 +874,20 @@ void opi_dev_unlock(struct opi_dev *od)
 	device_unlock(dev);
 }
 
+/**
+ * opi_dev_of_vf - the physical function of a virtual function
+ * @pdev:	the virtual function
+ *
+ * Context: any, by a driver that is bound to @pdev.
+ * Return: the device, or NULL if another driver is bound to it.
+ */
+struct opi_dev *opi_dev_of_vf(struct pci_dev *pdev)
+{
+	struct opi_dev *od = pci_iov_get_pf_drvdata(pdev, &opi_pci_driver);
+
+	return IS_ERR(od) ? NULL : od;
+}
+
 static struct pci_driver opi_pci_driver = {
 	.name		= OPI_DRV_NAME,
 	.id_table	= opi_pci_ids,

@@ -412,6 +412,7 @@ static inline bool opi_is_dpu(const struct opi_dev *od)
 
 struct opi_dev *opi_dev_lock(struct device *dev);
 void opi_dev_unlock(struct opi_dev *od);
+struct opi_dev *opi_dev_of_vf(struct pci_dev *pdev);
 int opi_dev_start(struct opi_dev *od);
 void opi_dev_stop(struct opi_dev *od, enum opi_dev_state state);
 int opi_dev_recover(struct opi_dev *od);
