@@ -7,6 +7,7 @@
 #define _OPI_COMPAT_H
 
 #include <linux/dim.h>
+#include <linux/module.h>
 #include <net/devlink.h>
 
 /* A health reporter without a grace period: each failure is worth a recovery. */
@@ -31,5 +32,12 @@ static inline void opi_compat_net_dim(struct dim *dim,
 	net_dim(dim, *sample);
 #endif
 }
+
+/* The namespace of what iommufd exports, where VFIO's bitmaps are too. */
+#ifdef OPI_HAVE_NS_IDENTIFIER
+#define OPI_COMPAT_IMPORT_IOMMUFD	MODULE_IMPORT_NS(IOMMUFD)
+#else
+#define OPI_COMPAT_IMPORT_IOMMUFD	MODULE_IMPORT_NS("IOMMUFD")
+#endif
 
 #endif /* _OPI_COMPAT_H */
