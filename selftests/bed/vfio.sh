@@ -1,0 +1,300 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 600
+# soak: packets_are_right_both_ways a_process_resets_its_function
+#
+# Virtual functions in a process, behind an IOMMU: packets, interrupts, resets, memory
+# that the function does not reach, and what the process is told when the function,
+# its physical function or the card goes.
+
+. "$(dirname -- "$0")/../lib/tap.sh"
+. "$(dirname -- "$0")/../lib/bed.sh"
+. "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/func.sh"
+. "$(dirname -- "$0")/../lib/vfio.sh"
+
+OPI_BED=vfio$$
+
+CASES="
+	the_bed_comes_up
+	a_process_has_a_function
+	packets_are_right_both_ways
+	interrupts_come_by_eventfd
+	a_process_resets_its_function
+	a_function_is_opened_by_its_character_device
+	memory_that_is_not_the_functions_is_not_touched
+	a_function_that_is_stopped_disturbs_no_other
+	the_dpu_withdraws_an_open_function
+	the_dpu_is_reset_under_an_open_function
+	the_physical_function_is_reset_under_an_open_function
+	an_open_function_is_unbound
+	the_physical_functions_driver_goes_under_an_open_function
+	a_process_that_does_not_let_go_is_waited_for
+	modules_unload
+	both_kernels_are_content
+"
+
+trap 'tb down' EXIT
+
+the_bed_comes_up()
+{
+	OPI_BOOT_TIMEOUT=$(secs 120) tb up --kernel "$OPI_KERNEL" --iommu on
+	net_up
+}
+
+# VF 0 is the process's, VF 1 has its netdev.
+functions_up()
+{
+	net_up
+	vfs 2
+	vf_bind 0 vfio-pci
+	vf_bind 1 opi_core
+	fn_bridge "$(fn_rep vf 0)" "$(fn_rep vf 1)"
+}
+
+other_up()
+{
+	fn_netns other "$(vf_if 1)" 10.77.0.111
+	await_ping_from 20 other "$DPU_IP"
+}
+
+a_process_has_a_function()
+{
+	local info
+
+	functions_up
+	info=$(user 0 info)
+	expect_match "card" "$info" "serial $(dpu_field dpu .serial)"
+	expect_match "function" "$info" "function $(func_field dpu '.vf == 0' .func_id)"
+	expect_match "address" "$info" "mac $(fn_field vf 0 .function.hw_addr)"
+	# Not while somebody else has it, and not one that the kernel drives.
+	user_bg holder 0 hold
+	refused 'busy|Busy' user 0 info
+	refused 'No such file|vfio' user 1 info
+}
+
+# Of the far end, what the kernel's ping has to say; of ours, opi-user compares.
+packets_are_right_both_ways()
+{
+	local size said
+
+	functions_up
+	for size in 0 1 56 1400; do
+		said=$(user 0 ping "$USER_IP" "$DPU_IP" "$(times 20)" "$size")
+		expect_match "answers" "$said" "right answers $(times 20) of $(times 20)"
+	done
+	user_bg answer 0 answer "$USER_IP"
+	for size in 16 64 1400; do
+		said=$(dpu ping -c "$(times 20)" -i 0.05 -s "$size" -p a55a0ff0 "$USER_IP" </dev/null)
+		expect_match "answers" "$said" ' 0% packet loss'
+		[[ $said != *wrong* ]] || fail "$said"
+	done
+	# And through the wire.
+	bg_stop answer
+	user 0 ping "$USER_IP" "$FAR_IP" 3
+	user_ends answer 0 "answered arp [1-9][0-9]* echo $(times 60)"
+}
+
+# opi-user looks at its rings when it is told to, but for a look in 200 ms.
+interrupts_come_by_eventfd()
+{
+	local said vectors
+
+	functions_up
+	said=$(user 0 ping "$USER_IP" "$DPU_IP" 20)
+	read -r _ vectors <<<"${said##*$'\n'}"
+	note "$vectors"
+	expect_range "interrupts of commands" "${vectors% *}" 5 100
+	expect_range "interrupts of the queue pair" "${vectors#* }" 20 200
+}
+
+a_process_resets_its_function()
+{
+	local i
+
+	functions_up
+	for ((i = 0; i < $(times 3); i++)); do
+		expect_match "reset" "$(user 0 reset "$USER_IP" "$DPU_IP" | grep -v interrupts | tr '\n' ' ')" \
+			'^right answers 3 of 3 reset right answers 3 of 3 $'
+	done
+}
+
+a_function_is_opened_by_its_character_device()
+{
+	local VFIO_BY=-c
+
+	functions_up
+	if [ "$OPI_KERNEL" = stock ]; then
+		# The distribution's kernel has no iommufd.
+		refused '(vfio-dev|/dev/iommu): No such file' user 0 info
+		return 0
+	fi
+	expect_match "answers" "$(user 0 ping "$USER_IP" "$DPU_IP" 20 1400)" "right answers 20 of 20"
+	user 0 reset "$USER_IP" "$DPU_IP"
+	expect_match "freed memory" "$(user 0 stray send-data)" 'stopped queue pair error 4 \(DMA\)'
+}
+
+# How often the IOMMU has refused VF 0 something; it does not tell of each.
+strays() { host_sh 'dmesg | grep -cE "DMAR: .*DMA (Read|Write).*Request device \[${1#0000:}\]" || :' "$(vf_pci 0)"; }
+
+# what_is_said ADDRESS: of a function that is given one which it does not reach.
+what_is_said()
+{
+	case $1 in
+	admin-buffer) echo '^refused command EFAULT' ;;
+	admin-*) echo '^stopped function health 1 \(AQ_DMA\)' ;;
+	*) echo '^stopped queue pair error 4 \(DMA\)' ;;
+	esac
+}
+
+memory_that_is_not_the_functions_is_not_touched()
+{
+	local where said before
+
+	functions_up
+	bg broadcast dpu ping -q -b -i 0.3 10.77.0.255
+	for where in $(user 0 stray list); do
+		# Told of in the kernel's log at a limited rate.
+		before=$(strays)
+		for _ in 1 2 3; do
+			said=$(user 0 stray "$where")
+			expect_match "$where" "$said" "$(what_is_said "$where")"
+			expect_match "$where" "$said" 'started again: yes$'
+			[ "$(strays)" = "$before" ] || break
+			sleep 5
+		done
+		[ "$(strays)" -gt "$before" ] || fail "$where: the IOMMU has refused nothing"
+	done
+	# Memory that is the kernel's, by its physical address; the message window.
+	for where in 0x1000000 0xfee00000 0; do
+		expect_match "$where" "$(user 0 stray receive-data "$where")" '^stopped queue pair error 4 \(DMA\)'
+	done
+	refused 'no such address' user 0 stray nowhere
+	bg_stop broadcast
+}
+
+a_function_that_is_stopped_disturbs_no_other()
+{
+	functions_up
+	other_up
+	bg other_ping host ip netns exec other ping -q -i 0.05 "$DPU_IP"
+	user 0 stray admin-ring
+	user 0 stray send-ring
+	user 0 stray send-data
+	bg_stop other_ping INT
+	expect_match "loss of the other" "$(cat "$CASE_DIR/other_ping")" ' 0% packet loss'
+	user 0 ping "$USER_IP" "$DPU_IP"
+}
+
+the_dpu_withdraws_an_open_function()
+{
+	local port
+
+	functions_up
+	port=$(fn_port vf 0)
+	user_bg answer 0 answer "$USER_IP"
+	defer "dpu devlink port function set $port state active"
+	dpu devlink port function set "$port" state inactive </dev/null
+	user_ends answer 3 'the function has no service'
+	refused 'no service' user 0 info
+	dpu devlink port function set "$port" state active </dev/null
+	user 0 ping "$USER_IP" "$DPU_IP"
+}
+
+the_dpu_is_reset_under_an_open_function()
+{
+	functions_up
+	user_bg answer 0 answer "$USER_IP"
+	await dpu 20 "ping -q -c 1 -W 1 $USER_IP"
+	tb reset dpu
+	tb wait dpu
+	dpu_net_up
+	await dpu 20 "devlink -j port show | jq -e '[.port[] | select(.flavour == \"pcivf\")] | length == 2'"
+	fn_bridge "$(fn_rep vf 0)"
+	# The process has done nothing.
+	await dpu 20 "ping -q -c 1 -W 1 $USER_IP"
+	bg_stop answer
+	user_ends answer 0 'answered'
+}
+
+the_physical_function_is_reset_under_an_open_function()
+{
+	functions_up
+	user_bg answer 0 answer "$USER_IP"
+	await dpu 20 "ping -q -c 1 -W 1 $USER_IP"
+	expect_log host 'opi_core [0-9a-f:.]+: function (does not answer|is not in service)'
+	host_sh 'echo 1 >"/sys/bus/pci/devices/$1/reset"' "$(pci_of host)"
+	user_ends answer 3 'the function (was reset|has no service|is gone)'
+	host_net_up
+	# Not for ever.
+	wait_for 20 user 0 ping "$USER_IP" "$DPU_IP"
+}
+
+an_open_function_is_unbound()
+{
+	functions_up
+	user_bg answer 0 answer "$USER_IP"
+	on_for 60 host sh -c 'echo $1 >/sys/bus/pci/drivers/vfio-pci/unbind' sh "$(vf_pci 0)"
+	user_ends answer 0 'the kernel wants the function back'
+	expect_eq "driver" "$(vf_driver 0)" none
+	# Nothing is left of it that would be in another driver's way.
+	vf_bind 0 opi_core
+	fn_netns mine "$(vf_if 0)" "$USER_IP"
+	await_ping_from 20 mine "$DPU_IP"
+}
+
+the_physical_functions_driver_goes_under_an_open_function()
+{
+	local pf
+
+	functions_up
+	pf=$(pci_of host)
+	user_bg answer 0 answer "$USER_IP"
+	defer "host_sh 'echo \$1 >/sys/bus/pci/drivers/opi_core/bind 2>/dev/null || :' $pf"
+	on_for 60 host sh -c 'echo $1 >/sys/bus/pci/drivers/opi_core/unbind' sh "$pf"
+	user_ends answer 0 'the kernel wants the function back'
+	expect_eq "VFs" "$(host_sh 'ls -d /sys/bus/pci/devices/*/physfn 2>/dev/null | wc -l')" 0
+	host_sh 'echo $1 >/sys/bus/pci/drivers/opi_core/bind' "$pf"
+	functions_up
+	user 0 ping "$USER_IP" "$DPU_IP"
+}
+
+# It is VFIO that waits, and it can be ended.
+a_process_that_does_not_let_go_is_waited_for()
+{
+	functions_up
+	user_bg holder 0 hold
+	bg unbind host sh -c 'echo $1 >/sys/bus/pci/drivers/vfio-pci/unbind' sh "$(vf_pci 0)"
+	await host 20 'grep -q vfio_unregister /proc/$(cat /run/bg-unbind)/stack'
+	eval "kill -0 \$bg_unbind"
+	# Others are served meanwhile.
+	ping_works host "$DPU_IP"
+	bg_stop holder
+	wait_for 30 eval "! kill -0 \$bg_unbind"
+	bg_wait unbind
+	expect_eq "driver" "$(vf_driver 0)" none
+	vf_bind 0 vfio-pci
+	user 0 ping "$USER_IP" "$DPU_IP"
+}
+
+modules_unload()
+{
+	net_up
+	vfs 0
+	host_sh 'modprobe -r vfio_pci && modprobe -r opi_core && ! lsmod | grep -E "^(opi|vfio_pci)" && modprobe opi_core'
+}
+
+both_kernels_are_content()
+{
+	local vm
+
+	for vm in host dpu; do
+		no_stuck_tasks "$vm"
+		expect_eq "console of $vm" "$(bad_log "$vm")" ""
+		expect_eq "errors in the log of $vm" "$(kernel_errors "$vm" | grep -v DMAR)" ""
+	done
+	net_up
+	ping_works host "$DPU_IP"
+}
+
+run_cases "$@"
