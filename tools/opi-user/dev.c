@@ -161,6 +161,54 @@ int dev_open(struct dev *d, const char *bdf, bool cdev)
 }
 
 /**
+ * dev_open_beside - have a second function, which reaches the first one's memory
+ * @d:		gets it
+ * @bdf:	its address
+ * @cdev:	by its character device
+ * @other:	the first function
+ */
+int dev_open_beside(struct dev *d, const char *bdf, bool cdev, struct dev *other)
+{
+	int err;
+
+	*d = (struct dev){ .mem = other->mem, .mem_size = other->mem_size };
+	memcpy(d->eventfds, other->eventfds, sizeof(d->eventfds));
+	err = vfio_open(&d->vfio, bdf, cdev);
+	if (err)
+		return err;
+	err = open_bars(d);
+	if (!err)
+		err = vfio_map(&d->vfio, d->mem.va, d->mem.iova, d->mem_size);
+	if (err)
+		vfio_close(&d->vfio);
+	return err;
+}
+
+/**
+ * dev_adopt - a function has been moved here: go on where it was
+ * @d:		the function where it is now, not RUNNING yet
+ * @other:	the function where it was
+ *
+ * What migration does not bring is here: configuration space and interrupts.
+ */
+int dev_adopt(struct dev *d, const struct dev *other)
+{
+	int err;
+
+	d->timeout = other->timeout;
+	d->db_shift = other->db_shift;
+	d->n_eqs = other->n_eqs;
+	d->mem_used = other->mem_used;
+	d->aq = other->aq;
+	memcpy(d->eqs, other->eqs, sizeof(d->eqs));
+	d->qp = other->qp;
+	d->id = other->id;
+	d->port = other->port;
+	err = vfio_bus_master(&d->vfio);
+	return err ? err : vfio_msix(&d->vfio, d->eventfds, d->n_eqs);
+}
+
+/**
  * dev_close - let it go; the kernel resets it
  * @d:		the function
  */

@@ -115,6 +115,8 @@ extern int dev_stop;
 /* ---- dev.c: function, admin queue, event queues ---- */
 
 int dev_open(struct dev *d, const char *bdf, bool cdev);
+int dev_open_beside(struct dev *d, const char *bdf, bool cdev, struct dev *other);
+int dev_adopt(struct dev *d, const struct dev *other);
 void dev_close(struct dev *d);
 int dev_reset(struct dev *d);
 int dev_aq_start(struct dev *d);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "dev.h"
+#include "mig.h"
 #include "net.h"
 #include "stray.h"
 
@@ -34,6 +35,13 @@ static const char help[] =
 "  stray ADDRESS [IOVA]           use memory that the function cannot reach\n"
 "  stray list                     the ADDRESSes\n"
 "  hold [SECONDS]                 have the function open, and do nothing\n"
+"  mig info                       how it can be moved\n"
+"  mig set STATE...               go through VFIO's states; \"reset\" is a reset\n"
+"  mig pairs                      try all changes of the state\n"
+"  mig save FILE                  stop it, and save its state\n"
+"  mig load FILE                  take a state, and run\n"
+"  mig move DEVICE IP PEER [N]    ping, move it to DEVICE, ping; N times to and fro\n"
+"  mig dirty IP PEER              is what it writes in the log?\n"
 "\n"
 "answer and hold say \"ready\" and end by SIGTERM or after SECONDS; answer also when\n"
 "the kernel wants the function back.  The exit status is 0 if all went well, 1 if\n"
@@ -195,7 +203,62 @@ static int do_hold(struct dev *d, unsigned long secs)
 	return 0;
 }
 
-static int run(struct dev *d, int argc, char **argv)
+/* The queues are set up once; all else is up to migration. */
+static int do_move(struct dev *a, const char *bdf, bool cdev, struct in_addr ip,
+		   struct in_addr peer, unsigned long rounds)
+{
+	struct dev b, *d[2] = { a, &b };
+	struct net n = { .ip = ip };
+	unsigned long i, moved = 0;
+	unsigned int right = 0;
+	int err;
+
+	err = dev_open_beside(&b, bdf, cdev, a);
+	if (!err)
+		err = start(a);
+	for (i = 0; !err && i <= rounds; i++) {
+		n.d = d[i % 2];
+		err = net_ping(&n, peer, 5, 1000, REPLY_MS, &right);
+		if (!err && right != 5)
+			err = -EBADMSG;
+		if (err || i == rounds)
+			break;
+		err = mig_move(d[i % 2], d[(i + 1) % 2]);
+		moved += !err;
+	}
+	printf("moved %lu of %lu: %s\n", moved, rounds,
+	       err ? strerrorname_np(-err) : "ok");
+	dev_close(&b);
+	return err ? 1 : 0;
+}
+
+static int do_mig(struct dev *d, bool cdev, int argc, char **argv)
+{
+	const char *verb = argc > 0 ? argv[0] : "";
+	int err;
+
+	if (!strcmp(verb, "info") && argc == 1)
+		return mig_info(d) ? 1 : 0;
+	if (!strcmp(verb, "set") && argc >= 2)
+		return mig_set(d, argc - 1, argv + 1) ? 1 : 0;
+	if (!strcmp(verb, "pairs") && argc == 1)
+		return mig_pairs(d) ? 1 : 0;
+	if (!strcmp(verb, "save") && argc == 2) {
+		err = start(d);
+		return err ? ended(err) : mig_save(d, argv[1]) ? 1 : 0;
+	}
+	if (!strcmp(verb, "load") && argc == 2)
+		return mig_load(d, argv[1]) ? 1 : 0;
+	if (!strcmp(verb, "move") && (argc == 4 || argc == 5))
+		return do_move(d, argv[1], cdev, to_ip(argv[2]), to_ip(argv[3]),
+			       argc > 4 ? to_number(argv[4], 1000000) : 1);
+	if (!strcmp(verb, "dirty") && argc == 3)
+		return mig_dirty(d, to_ip(argv[1]), to_ip(argv[2])) ? 1 : 0;
+	usage();
+	return 2;
+}
+
+static int run(struct dev *d, bool cdev, int argc, char **argv)
 {
 	const char *verb = argv[0];
 
@@ -215,6 +278,8 @@ static int run(struct dev *d, int argc, char **argv)
 			     STRAY_IOVA, STRAY_MS) ? 1 : 0;
 	if (!strcmp(verb, "hold") && argc <= 2)
 		return do_hold(d, argc > 1 ? to_number(argv[1], 86400) : 86400);
+	if (!strcmp(verb, "mig"))
+		return do_mig(d, cdev, argc - 1, argv + 1);
 	usage();
 	return 2;
 }
@@ -255,7 +320,7 @@ int main(int argc, char **argv)
 	rc = dev_open(&d, argv[0], cdev);
 	if (rc)
 		errx(1, "%s: %s", argv[0], strerror(-rc));
-	rc = run(&d, argc - 1, argv + 1);
+	rc = run(&d, cdev, argc - 1, argv + 1);
 	dev_close(&d);
 	return rc;
 }

@@ -332,3 +332,155 @@ int vfio_request_eventfd(struct vfio *v, int eventfd)
 {
 	return set_irqs(v, VFIO_PCI_REQ_IRQ_INDEX, &eventfd, 1);
 }
+
+/* A feature of the function, @op: VFIO_DEVICE_FEATURE_GET or SET. */
+static int feature(struct vfio *v, uint32_t op, uint32_t what, void *data,
+		   size_t size)
+{
+	union {
+		struct vfio_device_feature f;
+		uint8_t room[sizeof(struct vfio_device_feature) + 64];
+	} u = {};
+
+	if (size > 64)
+		return -E2BIG;
+	u.f.argsz = (uint32_t)(sizeof(u.f) + size);
+	u.f.flags = op | what;
+	if (size)
+		memcpy(u.f.data, data, size);
+	if (ioctl(v->device, VFIO_DEVICE_FEATURE, &u))
+		return -errno;
+	if (size)
+		memcpy(data, u.f.data, size);
+	return 0;
+}
+
+/**
+ * vfio_mig_flags - how can the function be moved?
+ * @v:		the function
+ * @flags:	gets VFIO_MIGRATION_*
+ *
+ * Return: 0; -ENOTTY if it cannot.
+ */
+int vfio_mig_flags(struct vfio *v, uint64_t *flags)
+{
+	struct vfio_device_feature_migration mig = {};
+	int err;
+
+	err = feature(v, VFIO_DEVICE_FEATURE_GET, VFIO_DEVICE_FEATURE_MIGRATION,
+		      &mig, sizeof(mig));
+	*flags = mig.flags;
+	return err;
+}
+
+/**
+ * vfio_mig_get - which state is it in?
+ * @v:		the function
+ * @state:	gets enum vfio_device_mig_state
+ */
+int vfio_mig_get(struct vfio *v, uint32_t *state)
+{
+	struct vfio_device_feature_mig_state mig = {};
+	int err;
+
+	err = feature(v, VFIO_DEVICE_FEATURE_GET,
+		      VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &mig, sizeof(mig));
+	*state = mig.device_state;
+	return err;
+}
+
+/**
+ * vfio_mig_set - take it to another state
+ * @v:		the function
+ * @state:	enum vfio_device_mig_state
+ * @fd:		gets a new data file, or -1
+ */
+int vfio_mig_set(struct vfio *v, uint32_t state, int *fd)
+{
+	struct vfio_device_feature_mig_state mig = {
+		.device_state	= state,
+		.data_fd	= -1,
+	};
+	int err;
+
+	err = feature(v, VFIO_DEVICE_FEATURE_SET,
+		      VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &mig, sizeof(mig));
+	*fd = err ? -1 : mig.data_fd;
+	return err;
+}
+
+/**
+ * vfio_mig_size - how much is there to move?
+ * @v:		the function
+ * @size:	gets bytes of the data file, at most
+ */
+int vfio_mig_size(struct vfio *v, uint64_t *size)
+{
+	struct vfio_device_feature_mig_data_size mig = {};
+	int err;
+
+	err = feature(v, VFIO_DEVICE_FEATURE_GET,
+		      VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, &mig, sizeof(mig));
+	*size = mig.stop_copy_length;
+	return err;
+}
+
+/**
+ * vfio_log_start - log what the function writes
+ * @v:		the function
+ * @iova:	in this range
+ * @size:	bytes of it
+ * @page:	in pages of this size; gets that of the log
+ */
+int vfio_log_start(struct vfio *v, uint64_t iova, uint64_t size, uint64_t *page)
+{
+	struct vfio_device_feature_dma_logging_range range = {
+		.iova	= iova,
+		.length = size,
+	};
+	struct vfio_device_feature_dma_logging_control control = {
+		.page_size  = *page,
+		.num_ranges = 1,
+		.ranges	    = (uintptr_t)&range,
+	};
+	int err;
+
+	err = feature(v, VFIO_DEVICE_FEATURE_SET,
+		      VFIO_DEVICE_FEATURE_DMA_LOGGING_START, &control,
+		      sizeof(control));
+	*page = control.page_size;
+	return err;
+}
+
+/**
+ * vfio_log_stop - log it no more
+ * @v:		the function
+ */
+int vfio_log_stop(struct vfio *v)
+{
+	return feature(v, VFIO_DEVICE_FEATURE_SET,
+		       VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP, NULL, 0);
+}
+
+/**
+ * vfio_log_report - what has it written since the log began or was last asked?
+ * @v:		the function
+ * @iova:	of the first page
+ * @size:	bytes
+ * @page:	bytes of a page
+ * @bits:	gets a bit for each page, is not cleared before
+ */
+int vfio_log_report(struct vfio *v, uint64_t iova, uint64_t size, uint64_t page,
+		    uint64_t *bits)
+{
+	struct vfio_device_feature_dma_logging_report report = {
+		.iova	   = iova,
+		.length	   = size,
+		.page_size = page,
+		.bitmap	   = (uintptr_t)bits,
+	};
+
+	return feature(v, VFIO_DEVICE_FEATURE_GET,
+		       VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT, &report,
+		       sizeof(report));
+}

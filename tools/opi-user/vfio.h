@@ -40,4 +40,14 @@ int vfio_reset(struct vfio *v);
 int vfio_msix(struct vfio *v, const int *eventfds, unsigned int n);
 int vfio_request_eventfd(struct vfio *v, int eventfd);
 
+/* Migration and log; these say nothing on stderr. */
+int vfio_mig_flags(struct vfio *v, uint64_t *flags);
+int vfio_mig_get(struct vfio *v, uint32_t *state);
+int vfio_mig_set(struct vfio *v, uint32_t state, int *fd);
+int vfio_mig_size(struct vfio *v, uint64_t *size);
+int vfio_log_start(struct vfio *v, uint64_t iova, uint64_t size, uint64_t *page);
+int vfio_log_stop(struct vfio *v);
+int vfio_log_report(struct vfio *v, uint64_t iova, uint64_t size, uint64_t page,
+		    uint64_t *bits);
+
 #endif /* OPI_USER_VFIO_H */
