@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 600
+# timeout: 800
 # soak: packets_are_right_both_ways a_process_resets_its_function
+# soak: a_function_moves_and_its_queues_stay
 #
 # Virtual functions in a process, behind an IOMMU: packets, interrupts, resets, memory
-# that the function does not reach, and what the process is told when the function,
-# its physical function or the card goes.
+# that the function does not reach, what the process is told when the function, its
+# physical function or the card goes; and its migration.
 
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
@@ -30,6 +31,18 @@ CASES="
 	an_open_function_is_unbound
 	the_physical_functions_driver_goes_under_an_open_function
 	a_process_that_does_not_let_go_is_waited_for
+	a_function_that_is_not_migratable_is_refused_with_a_reason
+	the_driver_is_found_by_its_alias
+	traffic_by_the_migratable_functions_driver
+	all_changes_of_the_state
+	a_function_moves_and_its_queues_stay
+	a_stopped_function_is_saved_and_loaded
+	a_stream_that_was_changed_is_refused
+	a_destination_that_has_less_is_refused
+	what_a_function_writes_is_logged
+	migration_that_is_not_allowed_any_more_is_refused
+	the_physical_function_is_reset_under_a_function_on_its_way
+	a_card_that_does_not_answer_ends_in_an_error
 	modules_unload
 	both_kernels_are_content
 "
@@ -277,11 +290,240 @@ a_process_that_does_not_let_go_is_waited_for()
 	user 0 ping "$USER_IP" "$DPU_IP"
 }
 
+# ---- migration -------------------------------------------------------------
+
+migratable() { dpu devlink port function set "$(fn_port vf "$1")" migratable "$2" </dev/null; }
+
+# What the driver has said lately: said_lately COUNT-OF-LINES-BEFORE.
+log_lines() { host_sh 'dmesg | wc -l'; }
+log_since() { host_sh 'dmesg | tail -n +$(($1 + 1))' "$1"; }
+
+# VF 0 and VF 1 are of processes, and can be moved.
+migration_up()
+{
+	local n
+
+	net_up
+	vfs 2
+	for n in 0 1; do
+		migratable "$n" enable
+		vf_bind "$n" opi_vfio_pci
+	done
+	fn_bridge "$(fn_rep vf 0)" "$(fn_rep vf 1)"
+	# What says so is expected: a change that fails needs a reset.
+	expect_log host 'opi_vfio_pci [0-9a-f:.]+: no way from [a-z0-9-]+ to [a-z0-9-]+: -E[A-Z]+, a reset helps'
+}
+
+a_function_that_is_not_migratable_is_refused_with_a_reason()
+{
+	local before
+
+	net_up
+	vfs 2
+	vf_bind 0 opi_core
+	migratable 0 disable
+	expect_log host 'opi_vfio_pci [0-9a-f:.]+: (the DPU has not made the function migratable|probe with driver opi_vfio_pci failed)'
+	before=$(log_lines)
+	refused 'does not take' vf_bind 0 opi_vfio_pci
+	expect_match "reason" "$(log_since "$before")" 'opi_vfio_pci [0-9a-f:.]+: the DPU has not made the function migratable \(vfio-pci takes it\)'
+	vf_bind 0 vfio-pci
+	fn_bridge "$(fn_rep vf 0)"
+	user 0 ping "$USER_IP" "$DPU_IP"
+	refused 'migration ENOTTY' user 0 mig info
+}
+
+# As libvirt does: the variant that the function's identity names, else vfio-pci.
+the_driver_is_found_by_its_alias()
+{
+	local driver
+
+	net_up
+	vfs 2
+	migratable 0 enable
+	driver=$(host_sh 'modprobe -R "$(sed s/^pci:/vfio_pci:/ "$1/modalias")"' "$(vf_dir 0)")
+	expect_eq "driver of the alias" "$driver" opi_vfio_pci
+	vf_bind 0 "$driver"
+	expect_match "migration" "$(user 0 mig info)" '^migration stop-copy p2p pre-copy'
+	# It takes what is asked for by name, and nothing by itself.
+	expect_eq "driver of VF 1" "$(vf_driver 1)" opi_core
+}
+
+traffic_by_the_migratable_functions_driver()
+{
+	migration_up
+	expect_match "answers" "$(user 0 ping "$USER_IP" "$DPU_IP" 20 1400)" "right answers 20 of 20"
+	user 0 reset "$USER_IP" "$DPU_IP"
+	expect_match "stray" "$(user 0 stray send-data)" '^stopped queue pair error 4 \(DMA\)'
+	user_bg answer 0 answer "$USER_IP"
+	on_for 60 host sh -c 'echo $1 >/sys/bus/pci/drivers/opi_vfio_pci/unbind' sh "$(vf_pci 0)"
+	user_ends answer 0 'the kernel wants the function back'
+}
+
+# change FROM TO: what must become of it, as include/uapi/linux/vfio.h has it.
+change()
+{
+	case $1,$2 in
+	*,error) echo "EINVAL $1" ;;
+	"$1,$1") echo "ok $1" ;;
+	# There is no whole stream.
+	resuming,*) echo "EINVAL error" ;;
+	stop-copy,pre-copy*) echo "EINVAL $1" ;;
+	pre-copy*,pre-copy*|pre-copy*,stop-copy) echo "ok $2" ;;
+	*,stop-copy|*,resuming|*,pre-copy*) echo "ok $2 file" ;;
+	*) echo "ok $2" ;;
+	esac
+}
+
+all_changes_of_the_state()
+{
+	local from to rest n=0 pairs
+
+	migration_up
+	pairs=$(user 0 mig pairs)
+	while read -r from to rest; do
+		expect_eq "from $from to $to" "$rest" "$(change "$from" "$to")"
+		n=$((n + 1))
+	done <<<"$pairs"
+	expect_eq "pairs" "$n" 56
+	# An error is left by a reset only.
+	expect_eq "error" "$(user 0 mig set resuming stop running reset stop running | tr '\n' ';')" \
+		'resuming: ok resuming file;stop: EINVAL error;running: EIO error;reset: ok running;stop: ok stop;running: ok running;'
+}
+
+a_function_moves_and_its_queues_stay()
+{
+	local mac
+
+	migration_up
+	mac=$(fn_field vf 0 .function.hw_addr)
+	expect_eq "moved" "$(user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP" "$(times 5)")" \
+		"moved $(times 5) of $(times 5): ok"
+	# The address has come with it.
+	expect_eq "address" "$(fn_field vf 1 .function.hw_addr)" "$mac"
+}
+
+a_stopped_function_is_saved_and_loaded()
+{
+	local size
+
+	migration_up
+	defer "host rm -f /run/stream"
+	size=$(user 0 mig info | awk '/^size/ { print $2 }')
+	expect_match "saved" "$(user 0 mig save /run/stream)" '^saved [0-9]+ bytes: ok'
+	expect_range "bytes" "$(host stat -c %s /run/stream </dev/null)" 100 "$size"
+	expect_match "loaded" "$(user 1 mig load /run/stream)" 'loaded [0-9]+ bytes: ok, running'
+	# The function is good for others.
+	user 1 ping "$USER_IP" "$DPU_IP"
+}
+
+a_stream_that_was_changed_is_refused()
+{
+	local size at
+
+	migration_up
+	defer "host rm -f /run/stream /run/bad"
+	user 0 mig save /run/stream
+	size=$(host stat -c %s /run/stream </dev/null)
+	for at in 0 8 40 $((size / 2)) $((size - 1)); do
+		host_sh 'cp /run/stream /run/bad &&
+			b=$(od -An -tu1 -j "$1" -N 1 /run/bad) &&
+			printf "\\$(printf %03o $((b ^ 1)))" | dd of=/run/bad bs=1 seek="$1" conv=notrunc status=none' "$at"
+		refused 'E[A-Z]+, (resuming|error)' user 1 mig load /run/bad
+	done
+	# Half of it, nothing, and more than all of it.
+	host_sh 'head -c $(($1 / 2)) /run/stream >/run/bad' "$size"
+	refused 'EINVAL, error' user 1 mig load /run/bad
+	host_sh ': >/run/bad'
+	refused 'EINVAL, error' user 1 mig load /run/bad
+	host_sh '{ cat /run/stream; echo; } >/run/bad'
+	refused 'EINVAL, resuming' user 1 mig load /run/bad
+	# None of it has done anything.
+	user 1 ping "$USER_IP" "$DPU_IP"
+}
+
+a_destination_that_has_less_is_refused()
+{
+	migration_up
+	vf_bind 1 opi_core
+	vf_bind 1 vfio-pci
+	defer "vf_bind 1 vfio-pci; dpu devlink port function set $(fn_port vf 1) max_io_eqs 4"
+	dpu devlink port function set "$(fn_port vf 1)" max_io_eqs 1 </dev/null
+	vf_bind 1 opi_vfio_pci
+	# While the source runs: it goes on.
+	refused 'moved 0 of 1: ENOSPC' user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP"
+	user 0 ping "$USER_IP" "$DPU_IP"
+}
+
+what_a_function_writes_is_logged()
+{
+	local said
+
+	migration_up
+	if [ "$OPI_KERNEL" = stock ]; then
+		# The distribution's kernel has no iova_bitmap.
+		refused 'log ENOTTY' user 0 mig dirty "$USER_IP" "$DPU_IP"
+		return 0
+	fi
+	said=$(user 0 mig dirty "$USER_IP" "$DPU_IP")
+	note "$said"
+	expect_match "log" "$said" 'log ok, pages of 4096'
+	expect_match "log" "$said" 'pages 256 changed [1-9][0-9]* logged [1-9][0-9]? missing 0'
+	expect_match "log" "$said" 'logged since [0-9]'
+	expect_match "log" "$said" 'dirty ok'
+}
+
+migration_that_is_not_allowed_any_more_is_refused()
+{
+	migration_up
+	user_bg walk 0 mig set pause stop running
+	defer "migratable 0 enable"
+	migratable 0 disable
+	host_sh 'kill -USR1 $(cat /run/bg-walk)'
+	user_ends walk 1 'stop: EPERM running.*running: ok running'
+}
+
+# Its card has let it run, and forgotten where it was.
+the_physical_function_is_reset_under_a_function_on_its_way()
+{
+	migration_up
+	expect_log host 'opi_core [0-9a-f:.]+: function (does not answer|is not in service)'
+	user_bg walk 0 mig set stop-copy pause running reset running
+	host_sh 'echo 1 >"/sys/bus/pci/devices/$1/reset"' "$(pci_of host)"
+	await_dpu host 30 '.dev_state == "ready"'
+	host_sh 'kill -USR1 $(cat /run/bg-walk)'
+	user_ends walk 0 'running: [A-Z]+ error.*reset: ok running.*running: ok running'
+	host_net_up
+	wait_for 20 user 0 ping "$USER_IP" "$DPU_IP"
+}
+
+a_card_that_does_not_answer_ends_in_an_error()
+{
+	local began
+
+	migration_up
+	expect_log host 'opi_core 0000:[0-9a-f:.]+: (function does not answer|start failed|last reset failed)'
+	expect_log host 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: (port does not go down|no queue pairs|port does not come up)'
+	user_bg walk 0 mig set running-p2p pause stop reset stop running
+	defer "tb fault dead off"
+	tb fault dead on
+	await_dpu host 10 '.dev_state == "gone"'
+	began=$SECONDS
+	host_sh 'kill -USR1 $(cat /run/bg-walk)'
+	wait_for 20 said walk 'stop: E(NODEV|NXIO|IO|TIMEDOUT) error'
+	expect_range "seconds" $((SECONDS - began)) 0 "$(secs 15)"
+	tb fault dead off
+	bg_wait walk || :
+	no_stuck_tasks host
+	await_dpu host 30 '.dev_state == "ready"'
+	host_net_up
+	wait_for 20 user 0 ping "$USER_IP" "$DPU_IP"
+}
+
 modules_unload()
 {
 	net_up
 	vfs 0
-	host_sh 'modprobe -r vfio_pci && modprobe -r opi_core && ! lsmod | grep -E "^(opi|vfio_pci)" && modprobe opi_core'
+	host_sh 'modprobe -r opi_vfio_pci && modprobe -r vfio_pci && modprobe -r opi_core && ! lsmod | grep -E "^(opi|vfio_pci)" && modprobe opi_core'
 }
 
 both_kernels_are_content()

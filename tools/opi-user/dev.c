@@ -122,12 +122,42 @@ static int open_bars(struct dev *d)
 static int open_mem(struct dev *d)
 {
 	d->mem_size = MEM_SIZE;
+	d->mem.iova = MEM_IOVA;
 	d->mem.va = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (d->mem.va == MAP_FAILED)
-		return -ENOMEM;
-	d->mem.iova = MEM_IOVA;
-	return vfio_map(&d->vfio, d->mem.va, d->mem.iova, d->mem_size);
+	return d->mem.va == MAP_FAILED ? -ENOMEM : 0;
+}
+
+static int open_eventfds(struct dev *d)
+{
+	unsigned int i;
+
+	for (i = 0; i <= DEV_EQS; i++) {
+		d->eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (d->eventfds[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* The memory is there. */
+static int open_function(struct dev *d, const char *bdf, bool cdev)
+{
+	int err;
+
+	err = open_eventfds(d);
+	if (!err)
+		err = vfio_open(&d->vfio, bdf, cdev);
+	if (err)
+		return err;
+	err = open_bars(d);
+	if (!err)
+		err = vfio_map(&d->vfio, d->mem.va, d->mem.iova, d->mem_size);
+	if (!err)
+		err = vfio_request_eventfd(&d->vfio, d->eventfds[DEV_EQS]);
+	if (err)
+		vfio_close(&d->vfio);
+	return err;
 }
 
 /**
@@ -138,26 +168,11 @@ static int open_mem(struct dev *d)
  */
 int dev_open(struct dev *d, const char *bdf, bool cdev)
 {
-	unsigned int i;
 	int err;
 
 	*d = (struct dev){};
-	for (i = 0; i <= DEV_EQS; i++) {
-		d->eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (d->eventfds[i] < 0)
-			return -errno;
-	}
-	err = vfio_open(&d->vfio, bdf, cdev);
-	if (err)
-		return err;
-	err = open_bars(d);
-	if (!err)
-		err = open_mem(d);
-	if (!err)
-		err = vfio_request_eventfd(&d->vfio, d->eventfds[DEV_EQS]);
-	if (err)
-		vfio_close(&d->vfio);
-	return err;
+	err = open_mem(d);
+	return err ? err : open_function(d, bdf, cdev);
 }
 
 /**
@@ -169,19 +184,8 @@ int dev_open(struct dev *d, const char *bdf, bool cdev)
  */
 int dev_open_beside(struct dev *d, const char *bdf, bool cdev, struct dev *other)
 {
-	int err;
-
 	*d = (struct dev){ .mem = other->mem, .mem_size = other->mem_size };
-	memcpy(d->eventfds, other->eventfds, sizeof(d->eventfds));
-	err = vfio_open(&d->vfio, bdf, cdev);
-	if (err)
-		return err;
-	err = open_bars(d);
-	if (!err)
-		err = vfio_map(&d->vfio, d->mem.va, d->mem.iova, d->mem_size);
-	if (err)
-		vfio_close(&d->vfio);
-	return err;
+	return open_function(d, bdf, cdev);
 }
 
 /**

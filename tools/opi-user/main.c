@@ -36,7 +36,8 @@ static const char help[] =
 "  stray list                     the ADDRESSes\n"
 "  hold [SECONDS]                 have the function open, and do nothing\n"
 "  mig info                       how it can be moved\n"
-"  mig set STATE...               go through VFIO's states; \"reset\" is a reset\n"
+"  mig set STATE...               go through VFIO's states; \"reset\" is a reset, \"pause\"\n"
+"                                 says \"ready\" and waits for SIGUSR1\n"
 "  mig pairs                      try all changes of the state\n"
 "  mig save FILE                  stop it, and save its state\n"
 "  mig load FILE                  take a state, and run\n"
@@ -316,6 +317,7 @@ int main(int argc, char **argv)
 	/* Ends a wait, instead of going on with it. */
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGUSR1, &sa, NULL);
 
 	rc = dev_open(&d, argv[0], cdev);
 	if (rc)

@@ -97,17 +97,30 @@ static int try_set(struct dev *d, uint32_t state, int *fd)
 	return err;
 }
 
+/* Until somebody has done something to the function, and says so by a signal. */
+static void pause_here(void)
+{
+	printf("ready\n");
+	fflush(stdout);
+	while (!__atomic_exchange_n(&dev_stop, 0, __ATOMIC_RELAXED))
+		usleep(10000);
+}
+
 /**
  * mig_set - go through states, whatever becomes of it
  * @d:		the function
  * @n:		how many
- * @names:	their names; "reset" is a reset
+ * @names:	their names; "reset" is a reset, "pause" waits for a signal
  */
 int mig_set(struct dev *d, int n, char **names)
 {
 	int i, at, fd, last = -1, err = 0;
 
 	for (i = 0; i < n; i++) {
+		if (!strcmp(names[i], "pause")) {
+			pause_here();
+			continue;
+		}
 		printf("%s: ", names[i]);
 		if (!strcmp(names[i], "reset")) {
 			err = vfio_reset(&d->vfio);
