@@ -41,7 +41,7 @@ static const char help[] =
 "  mig pairs                      try all changes of the state\n"
 "  mig save FILE                  stop it, and save its state\n"
 "  mig load FILE                  take a state, and run\n"
-"  mig move DEVICE IP PEER [N]    ping, move it to DEVICE, ping; N times to and fro\n"
+"  mig move DEVICE IP PEER [N]    ping, move it to DEVICE, ping; N times there and back\n"
 "  mig dirty IP PEER              is what it writes in the log?\n"
 "\n"
 "answer and hold say \"ready\" and end by SIGTERM or after SECONDS; answer also when\n"
