@@ -32,6 +32,7 @@ static const struct opi_ethtool_stat opi_port_stats[] = {
 	OPI_PORT_STAT(tx_bad),
 	OPI_PORT_STAT(tx_down),
 	OPI_PORT_STAT(rx_filtered),
+	OPI_PORT_STAT(dma_faults),
 };
 
 /* What the driver counts; on the DPU all ports share the queue pairs. */

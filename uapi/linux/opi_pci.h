@@ -447,7 +447,8 @@ struct opi_port_stats {
 	__le64	rx_policed;		/* DPU side: more than PORT_SET_POLICE lets pass */
 	__le64	tx_spoofed;		/* function: source is not its MAC address */
 	__le64	tx_vlan;		/* function with a port VLAN: sent with a tag */
-	__u8	rsvd[24];
+	__le64	dma_faults;		/* accesses to memory that the function was refused */
+	__u8	rsvd[16];
 };
 
 /* PORT_SET_RX takes this: what the asking side's end of a port receives. */

@@ -290,6 +290,7 @@ typedef struct OpiPortEnd {
     uint64_t rx_frames, rx_bytes, rx_no_buffer, rx_oversize, rx_down;
     uint64_t rx_filtered, rx_policed;
     uint64_t tx_frames, tx_bytes, tx_bad, tx_down, tx_spoofed, tx_vlan;
+    uint64_t dma_faults;                /* of the function, at both ends */
     bool carrier;                       /* as last told */
 } OpiPortEnd;
 

@@ -142,11 +142,24 @@ static void opi_pci_wrote(OpiFn *fn, uint64_t addr, uint32_t len)
     address_space_cache_invalidate(&w->cache, addr - w->start, len);
 }
 
+/* Counted where both owner and DPU see it; an SF's are its PF's. */
+static void opi_pci_fault(OpiFn *fn, uint64_t addr, uint32_t len,
+                          const char *what)
+{
+    OpiPort *p = opi_eswitch_port(fn->card, fn->port);
+
+    trace_opi_dma_fault(fn->role, addr, len, what);
+    if (p) {
+        p->func.dma_faults++;
+        p->rep.dma_faults++;
+    }
+}
+
 static bool opi_pci_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len)
 {
     if (pci_dma_rw(fn->pdev, addr, buf, len, DMA_DIRECTION_TO_DEVICE,
                    opi_ram_only) != MEMTX_OK) {
-        trace_opi_dma_fault(fn->role, addr, len, "read");
+        opi_pci_fault(fn, addr, len, "read");
         return false;
     }
     return true;
@@ -157,7 +170,7 @@ static bool opi_pci_write(OpiFn *fn, uint64_t addr, const void *buf,
 {
     if (pci_dma_rw(fn->pdev, addr, (void *)buf, len, DMA_DIRECTION_FROM_DEVICE,
                    opi_ram_only) != MEMTX_OK) {
-        trace_opi_dma_fault(fn->role, addr, len, "write");
+        opi_pci_fault(fn, addr, len, "write");
         return false;
     }
     return true;

@@ -100,6 +100,7 @@ void opi_port_end_stats(const OpiPortEnd *e, struct opi_port_stats *s)
     s->rx_policed = cpu_to_le64(e->rx_policed);
     s->tx_spoofed = cpu_to_le64(e->tx_spoofed);
     s->tx_vlan = cpu_to_le64(e->tx_vlan);
+    s->dma_faults = cpu_to_le64(e->dma_faults);
 }
 
 void opi_port_end_set_stats(OpiPortEnd *e, const struct opi_port_stats *s)
@@ -117,6 +118,7 @@ void opi_port_end_set_stats(OpiPortEnd *e, const struct opi_port_stats *s)
     e->rx_policed = le64_to_cpu(s->rx_policed);
     e->tx_spoofed = le64_to_cpu(s->tx_spoofed);
     e->tx_vlan = le64_to_cpu(s->tx_vlan);
+    e->dma_faults = le64_to_cpu(s->dma_faults);
 }
 
 static bool opi_port_open(const OpiCard *c, const OpiPort *p)
