@@ -108,7 +108,8 @@ packets_are_right_both_ways()
 	user_ends answer 0 "answered arp [1-9][0-9]* echo $(times 60)"
 }
 
-# opi-user looks at its rings when it is told to, but for a look in 200 ms.
+# opi-user looks at its rings when it is told to, but for a look in 200 ms.  Several
+# interrupts may come as one.
 interrupts_come_by_eventfd()
 {
 	local said vectors
@@ -117,8 +118,8 @@ interrupts_come_by_eventfd()
 	said=$(user 0 ping "$USER_IP" "$DPU_IP" 20)
 	read -r _ vectors <<<"${said##*$'\n'}"
 	note "$vectors"
-	expect_range "interrupts of commands" "${vectors% *}" 5 100
-	expect_range "interrupts of the queue pair" "${vectors#* }" 20 200
+	expect_range "interrupts of commands" "${vectors% *}" 1 100
+	expect_range "interrupts of the queue pair" "${vectors#* }" 5 200
 }
 
 a_process_resets_its_function()
@@ -147,6 +148,9 @@ a_function_is_opened_by_its_character_device()
 	expect_match "freed memory" "$(user 0 stray send-data)" 'stopped queue pair error 4 \(DMA\)'
 }
 
+# How often the card was refused what it wanted for the PF, or a VF.
+faults() { estat dpu "$1" port_dma_faults; }
+
 # How often the IOMMU has refused VF 0 something; it does not tell of each.
 strays() { host_sh 'dmesg | grep -cE "DMAR: .*DMA (Read|Write).*Request device \[${1#0000:}\]" || :' "$(vf_pci 0)"; }
 
@@ -162,13 +166,16 @@ what_is_said()
 
 memory_that_is_not_the_functions_is_not_touched()
 {
-	local where said before
+	local where said before counted rep of_pf
 
 	functions_up
+	rep=$(fn_rep vf 0)
+	of_pf=$(faults "$REP")
 	bg broadcast dpu ping -q -b -i 0.3 10.77.0.255
 	for where in $(user 0 stray list); do
 		# Told of in the kernel's log at a limited rate.
 		before=$(strays)
+		counted=$(faults "$rep")
 		for _ in 1 2 3; do
 			said=$(user 0 stray "$where")
 			expect_match "$where" "$said" "$(what_is_said "$where")"
@@ -177,12 +184,17 @@ memory_that_is_not_the_functions_is_not_touched()
 			sleep 5
 		done
 		[ "$(strays)" -gt "$before" ] || fail "$where: the IOMMU has refused nothing"
+		[ "$(faults "$rep")" -gt "$counted" ] || fail "$where: the card has counted nothing"
 	done
 	# Memory that is the kernel's, by its physical address; the message window.
 	for where in 0x1000000 0xfee00000 0; do
 		expect_match "$where" "$(user 0 stray receive-data "$where")" '^stopped queue pair error 4 \(DMA\)'
 	done
 	refused 'no such address' user 0 stray nowhere
+	expect_eq "the PF's faults" "$(faults "$REP")" "$of_pf"
+	counted=$(faults "$rep")
+	user 0 ping "$USER_IP" "$DPU_IP"
+	expect_eq "faults without cause" "$(faults "$rep")" "$counted"
 	bg_stop broadcast
 }
 
@@ -332,7 +344,8 @@ a_function_that_is_not_migratable_is_refused_with_a_reason()
 	refused 'migration ENOTTY' user 0 mig info
 }
 
-# As libvirt does: the variant that the function's identity names, else vfio-pci.
+# As libvirt does: the variant that the function's identity names, before vfio-pci
+# which all have.
 the_driver_is_found_by_its_alias()
 {
 	local driver
@@ -340,7 +353,7 @@ the_driver_is_found_by_its_alias()
 	net_up
 	vfs 2
 	migratable 0 enable
-	driver=$(host_sh 'modprobe -R "$(sed s/^pci:/vfio_pci:/ "$1/modalias")"' "$(vf_dir 0)")
+	driver=$(host_sh 'modprobe -R "$(sed s/^pci:/vfio_pci:/ "$1/modalias")" | grep -vx vfio_pci' "$(vf_dir 0)")
 	expect_eq "driver of the alias" "$driver" opi_vfio_pci
 	vf_bind 0 "$driver"
 	expect_match "migration" "$(user 0 mig info)" '^migration stop-copy p2p pre-copy'
@@ -479,7 +492,7 @@ migration_that_is_not_allowed_any_more_is_refused()
 	defer "migratable 0 enable"
 	migratable 0 disable
 	host_sh 'kill -USR1 $(cat /run/bg-walk)'
-	user_ends walk 1 'stop: EPERM running.*running: ok running'
+	user_ends walk 0 'stop: EPERM running.*running: ok running'
 }
 
 # Its card has let it run, and forgotten where it was.
@@ -523,7 +536,8 @@ modules_unload()
 {
 	net_up
 	vfs 0
-	host_sh 'modprobe -r opi_vfio_pci && modprobe -r vfio_pci && modprobe -r opi_core && ! lsmod | grep -E "^(opi|vfio_pci)" && modprobe opi_core'
+	# Not modprobe -r, which takes opi_core with it.
+	host_sh 'rmmod opi_vfio_pci && modprobe -r vfio_pci && modprobe -r opi_core && ! lsmod | grep -E "^(opi|vfio_pci)" && modprobe opi_core'
 }
 
 both_kernels_are_content()

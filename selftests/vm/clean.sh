@@ -28,7 +28,8 @@ no_task_is_stuck_on_the_dpu() { no_stuck_tasks dpu; }
 
 reload()
 {
-	on_sh "$1" 'modprobe -r opi_core && ! lsmod | grep "^opi_core " &&
+	on_sh "$1" 'modprobe opi_vfio_pci && rmmod opi_vfio_pci &&
+		modprobe -r opi_core && ! lsmod | grep "^opi_core " &&
 		[ ! -e /sys/bus/pci/drivers/opi_core ] &&
 		modprobe opi_core && lsmod | grep -q "^opi_core "'
 }

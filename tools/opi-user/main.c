@@ -21,6 +21,7 @@
 
 #define REPLY_MS	5000
 #define STRAY_MS	20000
+#define SETTLE_MS	20000
 #define STRAY_IOVA	0x40000000UL
 
 static const char help[] =
@@ -204,6 +205,19 @@ static int do_hold(struct dev *d, unsigned long secs)
 	return 0;
 }
 
+/* The switch on the way takes a moment to see that the function has moved. */
+static int settle(struct net *n, struct in_addr peer)
+{
+	int64_t end = dev_now() + SETTLE_MS;
+	unsigned int right = 0;
+	int err;
+
+	do {
+		err = net_ping(n, peer, 1, 56, 500, &right);
+	} while ((!err || err == -EHOSTUNREACH) && !right && dev_now() < end);
+	return right ? 0 : err ? err : -ETIMEDOUT;
+}
+
 /* The queues are set up once; all else is up to migration. */
 static int do_move(struct dev *a, const char *bdf, bool cdev, struct in_addr ip,
 		   struct in_addr peer, unsigned long rounds)
@@ -219,6 +233,9 @@ static int do_move(struct dev *a, const char *bdf, bool cdev, struct in_addr ip,
 		err = start(a);
 	for (i = 0; !err && i <= rounds; i++) {
 		n.d = d[i % 2];
+		err = settle(&n, peer);
+		if (err)
+			break;
 		err = net_ping(&n, peer, 5, 1000, REPLY_MS, &right);
 		if (!err && right != 5)
 			err = -EBADMSG;
