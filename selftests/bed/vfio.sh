@@ -41,6 +41,7 @@ CASES="
 	a_destination_that_has_less_is_refused
 	what_a_function_writes_is_logged
 	migration_that_is_not_allowed_any_more_is_refused
+	a_function_on_its_way_is_unbound
 	the_physical_function_is_reset_under_a_function_on_its_way
 	a_card_that_does_not_answer_ends_in_an_error
 	modules_unload
@@ -97,6 +98,8 @@ packets_are_right_both_ways()
 		expect_match "answers" "$said" "right answers $(times 20) of $(times 20)"
 	done
 	user_bg answer 0 answer "$USER_IP"
+	# It is asked anew who has the address.
+	dpu ip neigh flush to "$USER_IP" </dev/null
 	for size in 16 64 1400; do
 		said=$(dpu ping -c "$(times 20)" -i 0.05 -s "$size" -p a55a0ff0 "$USER_IP" </dev/null)
 		expect_match "answers" "$said" ' 0% packet loss'
@@ -493,6 +496,20 @@ migration_that_is_not_allowed_any_more_is_refused()
 	migratable 0 disable
 	host_sh 'kill -USR1 $(cat /run/bg-walk)'
 	user_ends walk 0 'stop: EPERM running.*running: ok running'
+}
+
+# Nobody resets it then but the driver, and the next one wants it as new.
+a_function_on_its_way_is_unbound()
+{
+	migration_up
+	user_bg walk 0 mig set resuming pause
+	bg unbind host sh -c 'echo $1 >/sys/bus/pci/drivers/opi_vfio_pci/unbind' sh "$(vf_pci 0)"
+	await host 20 'grep -q vfio_unregister /proc/$(cat /run/bg-unbind)/stack'
+	bg_stop walk KILL
+	wait_for 30 eval "! kill -0 \$bg_unbind"
+	vf_bind 0 opi_core
+	fn_netns mine "$(vf_if 0)" "$USER_IP"
+	await_ping_from 20 mine "$DPU_IP"
 }
 
 # Its card has let it run, and forgotten where it was.
