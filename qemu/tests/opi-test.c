@@ -1362,8 +1362,10 @@ static void malformed_txd(Bed *b, Side *s)
     }
     BAD(d[0].gso_type = 0xff);
     BAD(d[0].rsvd = 1);
-    BAD(d[0].port = cpu_to_le32(2));
-    BAD(d[0].port = cpu_to_le32(UINT32_MAX));
+    if (s->role != OPI_ROLE_DPU) {
+        BAD(d[0].port = cpu_to_le32(2));
+        BAD(d[0].port = cpu_to_le32(UINT32_MAX));
+    }
 #undef BAD
     /* Two segments, the second wrong. */
 #define BAD(change) do {                                                \
@@ -1398,6 +1400,35 @@ static void test_malformed_txd_dpu(void)
     Bed *b = bed_new(BED_FAKE, NULL);
 
     malformed_txd(b, b->dpu);
+    bed_free(b);
+}
+
+/* Its port may have gone since the DPU wrote it: others' frames go on. */
+static void test_no_port(void)
+{
+    static const uint32_t ports[] = { 2, 77, UINT32_MAX };
+    Bed *b = bed_new(BED_FAKE, NULL);
+    unsigned i;
+
+    traffic_start(b->host, b->dpu);
+    for (i = 0; i < ARRAY_SIZE(ports); i++) {
+        struct opi_txd d = {
+            .addr = cpu_to_le64(OPI_TEST_RAM),
+            .len = cpu_to_le32(64),
+            .flags = cpu_to_le16(OPI_TXD_F_SOP),
+            .nsegs = 2,
+            .port = cpu_to_le32(ports[i]),
+        };
+
+        qp_post_txd(b->dpu, 0, &d);
+        d.flags = cpu_to_le16(OPI_TXD_F_EOP);
+        d.nsegs = 0;
+        d.port = 0;
+        qp_post_txd(b->dpu, 0, &d);
+        qp_kick(b->dpu, 0);
+        pass(b->dpu, 1, b->host, 0, 64, 1 + i);
+    }
+    g_assert_cmpint(qp_info(b->dpu, 0).state, ==, OPI_QP_RUNNING);
     bed_free(b);
 }
 
@@ -2139,6 +2170,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/qp/kick", test_kick);
     qtest_add_func("opi/qp/malformed/txd-host", test_malformed_txd_host);
     qtest_add_func("opi/qp/malformed/txd-dpu", test_malformed_txd_dpu);
+    qtest_add_func("opi/qp/malformed/no-port", test_no_port);
     qtest_add_func("opi/qp/malformed/rxd", test_malformed_rxd);
     qtest_add_func("opi/qp/malformed/index", test_malformed_index);
     qtest_add_func("opi/qp/malformed/dma", test_malformed_dma);

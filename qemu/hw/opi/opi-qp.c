@@ -422,7 +422,10 @@ static bool opi_qp_parse_meta(const OpiCard *c, const struct opi_txd *d,
     }
 }
 
-/* One frame from the descriptors in front; @nsegs of them are its own. */
+/*
+ * One frame from the descriptors in front; @nsegs of them are its own.  @port is
+ * NULL if the DPU names one that is not there, perhaps not any more.
+ */
 static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
                              OpiFrame *f, OpiPort **port)
 {
@@ -436,11 +439,10 @@ static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
     }
     if (fn->role == OPI_ROLE_DPU) {
         *port = opi_eswitch_port(fn->card, id);
-    } else {
-        *port = id ? NULL : qp->port;
-    }
-    if (!*port) {
+    } else if (id) {
         return FRAME_MALFORMED;
+    } else {
+        *port = qp->port;
     }
     opi_frame_init(f, fn->card, fn);
     f->npieces = nsegs;
@@ -535,6 +537,12 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
                 /* At the end of a batch that may only be the batch's end. */
                 partial = used == 0;
                 break;
+            }
+            if (!port) {
+                qp->cut = 0;
+                used += nsegs;
+                *descs -= nsegs;
+                continue;
             }
             /* A frame that is being cut has been let through. */
             if (!qp->cut && !opi_rate_admit(qp, &f)) {
