@@ -22,7 +22,7 @@ CASES="
 before_case() { net_up; }
 
 # random COUNT [OPTION...]: the program's operations.
-random() { dpu timeout "$(secs 600)" "$GUEST/funcops" random "$@" -s "$OPI_SEED" </dev/null; }
+random() { dpu timeout "$(secs "$(times 120)")" "$GUEST/funcops" random "$@" -s "$OPI_SEED" </dev/null; }
 
 # The physical function as it is now comes back; all else goes, and so does what the
 # host says because functions are taken away that it uses.
@@ -143,7 +143,7 @@ use_all()
 }
 
 # cycles COUNT [OPTION...]
-cycles() { dpu timeout "$(secs 600)" "$GUEST/funcops" cycles "$@" -s "$OPI_SEED" </dev/null; }
+cycles() { dpu timeout "$(secs "$(times 120)")" "$GUEST/funcops" cycles "$@" -s "$OPI_SEED" </dev/null; }
 
 # neighbour NAME [NETNS]: sends all the time, and nothing of it is lost.
 neighbour() { bg "$1" host ${2:+ip netns exec "$2"} ping -i 0.03 -s 1200 "$DPU_IP"; }
