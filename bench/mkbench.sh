@@ -58,6 +58,7 @@ make_programs() {
 	local include
 
 	compile "$out/guest/flow" "$OPI_TOP/bench/guest/flow.c" true
+	compile "$out/guest/life" "$OPI_TOP/bench/guest/life.c" echo -I "$OPI_TOP/selftests/guest" -I "$OPI_TOP/uapi"
 	install -m 755 "$OPI_TOP/bench/guest/side" "$out/guest/side"
 	include=$("$OPI_TOP/qemu/mkqemu.sh" --tree)/src/include/qemu
 	compile "$out/insns.so" "$OPI_TOP/bench/insns.c" sh -c "

@@ -9,7 +9,7 @@
 
 # In the order of a round, and of the report's columns.
 # shellcheck disable=SC2034 # used by run.sh
-PEERS=(card card-iommu virtio-stream virtio-dgram igb e1000e vhost-user loopback)
+PEERS=(card card-iommu virtio-stream virtio-dgram igb e1000e vhost-user loopback netdevsim)
 # Those that nobody asked for by default.
 # shellcheck disable=SC2034
 MORE_PEERS=(virtio-stream-iommu virtio-dgram-iommu igb-iommu e1000e-iommu)
@@ -65,7 +65,7 @@ net_vhost_user() {
 peer_options() {
 	local smp=1
 
-	with_card='' switch='' host_dev=${MAC}0 dpu_dev=${MAC}1
+	with_card='' switch='' alone='' host_dev=${MAC}0 dpu_dev=${MAC}1
 	up_args=()
 	case ${1%-iommu} in
 	card)
@@ -89,7 +89,11 @@ peer_options() {
 		;;
 	loopback)
 		# Not a network: the ceiling of any.  The second machine is paused.
-		smp=2 host_dev=lo dpu_dev=''
+		smp=2 alone=1 host_dev=lo dpu_dev=''
+		;;
+	netdevsim)
+		# Functions that are only said to be there: what making one costs the kernel.
+		alone=1 host_dev=lo dpu_dev=''
 		;;
 	esac
 	case $1 in

@@ -33,16 +33,21 @@ def rows: [
 	["insns_tcp_tx", "instructions, TCP: sender", "/KiB", "less"],
 	["insns_tcp_rx", "  receiver", "/KiB", "less"],
 	["insnsr_tcp_tx", "  to the host, sender", "/KiB", "less"],
-	["insnsr_tcp_rx", "  to the host, receiver", "/KiB", "less"]
+	["insnsr_tcp_rx", "  to the host, receiver", "/KiB", "less"],
+	["sf", "function made until used: median", "ms", "less"],
+	["sf99", "  99th percentile", "ms", "less"],
+	["sfs", "1000 functions, until all used", "s", "less"],
+	["sfs_host", "  memory of the host, each", "KiB", "less"],
+	["sfs_dpu", "  memory of the DPU, each", "KiB", "less"]
 ] | map({key: .[0], title: .[1], unit: .[2], better: .[3]});
 
 def columns: ["card", "card-iommu", "virtio-stream", "virtio-dgram", "igb", "e1000e",
-	"vhost-user", "loopback", "virtio-stream-iommu", "virtio-dgram-iommu", "igb-iommu", "e1000e-iommu"];
+	"vhost-user", "loopback", "netdevsim", "virtio-stream-iommu", "virtio-dgram-iommu", "igb-iommu", "e1000e-iommu"];
 
 def nics: ["virtio-stream", "virtio-dgram", "igb", "e1000e", "vhost-user"];
 def virtio: ["virtio-stream", "virtio-dgram", "vhost-user"];
 
-# card >= factor x the best of the peers, or card <= factor x the best of them.
+# card >= factor x the best of the peers, or card <= factor x the best of them; or card <= most.
 def bars: [
 	(["tcp1", "tcp1r"][] | {row: ., factor: 3, of: ["virtio-stream"]}, {row: ., factor: 2, of: ["igb", "e1000e"]}),
 	(["udp64", "udp64r"][] | {row: ., factor: 1.4, of: nics}),
@@ -50,7 +55,8 @@ def bars: [
 	{row: "rtt", factor: 1, of: nics},
 	(["insns_tx", "insns_rx", "insnsr_tx", "insnsr_rx", "insns_full_tx", "insns_full_rx",
 	  "insnsr_full_tx", "insnsr_full_rx"][] | {row: ., factor: 1, of: virtio}),
-	(["tcp1", "tcp1r"][] | {row: ., factor: 0.6, of: ["loopback"], reach: true})
+	(["tcp1", "tcp1r"][] | {row: ., factor: 0.6, of: ["loopback"], reach: true}),
+	{row: "sf", most: 100}
 ];
 
 def median:
@@ -59,7 +65,11 @@ def median:
 
 def ratio($a; $b): if $a == null or $b == null or $b == 0 then null else $a / $b end;
 
-def report($info; $samples; $retries):
+def absolute($value):
+	. + {better: "less", value: $value, missing: [], state: (if $value == null then "not measured"
+		elif $value <= .most then "met" else "not met" end)};
+
+def report($info; $samples; $retries; $cannot):
 	(reduce $samples[] as $s ({}; .[$s.key][$s.peer] += [$s.value])) as $v |
 	($v | map_values(map_values({median: median, min: min, max: max, n: length}))) as $m |
 	{
@@ -69,7 +79,7 @@ def report($info; $samples; $retries):
 		rows: [rows[] | select($m[.key]) | .key as $k | . + {
 			peers: ($m[$k] | with_entries(.value.card_ratio = ratio($m[$k].card.median; .value.median)))
 		}],
-		bars: [bars[] | .row as $k | (rows[] | select(.key == $k)) as $row |
+		bars: [bars[] | if .most then absolute($m[.row].card.median) else .row as $k | (rows[] | select(.key == $k)) as $row |
 			# The ceiling has one direction only.
 			(if .reach then "tcp1" else $k end) as $from |
 			.of as $of | [$of[] | select($m[$from][.])] as $have |
@@ -84,7 +94,8 @@ def report($info; $samples; $retries):
 					     ($row.better == "less" and $r <= .factor) then "met"
 					else "not met" end),
 				missing: ($of - $have)
-			}],
+			} end],
+		cannot: ($cannot | group_by([.peer, .row]) | map(.[-1] | del(.round))),
 		retries: ($retries | group_by(.peer) | map({key: .[0].peer, value: map({round, row, why})}) | from_entries)
 	};
 
@@ -111,13 +122,16 @@ def table:
 		line(.title; if .better == "more" then "" else "(less)" end; [($r.peers - ["card"])[] | $row.peers[.].card_ratio | short])),
 	"",
 	"Bars",
-	(.bars[] | select(.state != "not measured") | "  " + (.state | pad(14)) + (.row | pad(15)) +
+	(.bars[] | select(.most and .state != "not measured") |
+		"  \(.state | pad(14))\(.row | pad(15))at most \(.most) ms: \(.value | short)"),
+	(.bars[] | select(.most | not) | select(.state != "not measured") | "  " + (.state | pad(14)) + (.row | pad(15)) +
 		(if .better == "more" then "at least " else "at most " end) + "\(.factor) x " +
 		(if (.of | length) > 1 then "the best of " else "" end) + (.of | join(", ")) +
 		(if .reach then " (to reach for)" else "" end) +
 		(if .ratio then ": \(.ratio | short) x \(.best)" else "" end) +
 		(if .state == "open" then "; not measured: \(.missing | join(", "))" else "" end)),
 	([.bars[] | select(.state == "not measured") | .row + if .reach then " of loopback" else "" end] | unique | if length > 0 then "  not measured  \(join(", "))" else empty end),
+	(.cannot | if length > 0 then "", "Not measured", (.[] | "  \(.peer), \(.row): \(.why)") else empty end),
 	(if (.retries | length) > 0 then "", "Done again", (.retries | to_entries[] |
 		"  \(.key): \(.value | length) times, last: \(.value[-1].why)") else empty end);
 

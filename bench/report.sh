@@ -20,11 +20,11 @@ if [ $# -ne 1 ] || [ ! -e "$1/info.json" ]; then
 fi
 dir=$(CDPATH='' cd -- "$1" && pwd -P)
 [ -s "$dir/samples.jsonl" ] || opi_die "$1: nothing was measured"
-touch "$dir/retries.jsonl"
+touch "$dir/retries.jsonl" "$dir/cannot.jsonl"
 
 jq -n -L "$OPI_TOP/bench" --slurpfile info "$dir/info.json" --slurpfile samples "$dir/samples.jsonl" \
-	--slurpfile retries "$dir/retries.jsonl" \
-	'include "report"; report($info[0]; $samples; $retries)' >"$dir/report.json"
+	--slurpfile retries "$dir/retries.jsonl" --slurpfile cannot "$dir/cannot.jsonl" \
+	'include "report"; report($info[0]; $samples; $retries; $cannot)' >"$dir/report.json"
 jq -r -L "$OPI_TOP/bench" 'include "report"; table' "$dir/report.json" | tee "$dir/report.txt"
 
 # A panel for each row: units differ.  The card stands out by colour.

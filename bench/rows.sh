@@ -10,7 +10,7 @@
 # Rows go from the host to the other side, those that end in r the other way round.
 
 # shellcheck disable=SC2034 # used by run.sh
-ROWS=(tcp1 tcp1r tcp8 udp64 udp64r pktgen pktgenr rtt insns insnsr)
+ROWS=(tcp1 tcp1r tcp8 udp64 udp64r pktgen pktgenr rtt insns insnsr sf sfs)
 # shellcheck disable=SC2034
 MORE_ROWS=(tcp8r)
 
@@ -22,17 +22,22 @@ SECS=4
 # Round trips; datagrams and rate when instructions are counted.
 TRIPS=2000
 PACED=20000 PACE=5000 FLOOD=50000 STREAM_KIB=65536
+# Subfunctions one after another, and a pause (ms) after each; at once.
+SFS_ONE=100 SFS_PAUSE=300 SFS_ALL=${BENCH_SFS:-1000}
 
 # OPI_SLOW: a factor for builders that are slow or busy.
 on() {
 	local vm=$1
 	shift
-	timeout $((90 * ${OPI_SLOW:-1})) "$TESTBED" --name "$BED_NAME" "$vm" "$@" </dev/null
+	timeout $((${patience:-90} * ${OPI_SLOW:-1})) "$TESTBED" --name "$BED_NAME" "$vm" "$@" </dev/null
 }
 
-# has_row PEER ROW: in one machine there is nothing to count apart.
+# has_row PEER ROW: in one machine there is nothing to count apart; few have functions
+# that come and go.
 has_row() {
 	case $1:$2 in
+	card:sf|card:sfs|netdevsim:sf|netdevsim:sfs) ;;
+	*:sf|*:sfs|netdevsim:*) return 1 ;;
 	loopback:tcp1|loopback:tcp8|loopback:udp64|loopback:rtt) ;;
 	loopback:*) return 1 ;;
 	esac
@@ -44,7 +49,7 @@ ends() {
 	*r) from=dpu to=host to_ip=$HOST_IP from_if=$dpu_if to_if=$host_if to_mac=$host_mac ;;
 	*) from=host to=dpu to_ip=$DPU_IP from_if=$host_if to_if=$dpu_if to_mac=$dpu_mac ;;
 	esac
-	if [ "$peer" = loopback ]; then
+	if [ -n "$alone" ]; then
 		to=host to_ip=$HOST_IP
 	fi
 }
@@ -93,6 +98,55 @@ row_rtt() {
 	read -r trips lost median p99 < <(on host "$FLOW" ping "$to_ip" 9001 "$TRIPS")
 	[ "$trips" = "$TRIPS" ] || echo "$lost round trips lost" >&2
 	printf '%s %s\n%s99 %s\n' "$1" "$median" "$1" "$p99"
+}
+
+# ---- functions that come and go ---------------------------------------------
+
+# Of netdevsim, in one machine, or why not.
+have_netdevsim() {
+	[ "$peer" = netdevsim ] || return 0
+	on host modprobe netdevsim 2>/dev/null || {
+		echo "cannot this kernel has no netdevsim"
+		return 1
+	}
+}
+
+# From the request to make one until a frame has come through it; by one clock.
+row_sf() {
+	local p50 p99 patience=240
+
+	have_netdevsim || return 0
+	if [ "$peer" = netdevsim ]; then
+		read -r p50 p99 < <(on host "$LIFE" netdevsim "$SFS_ONE" "$SFS_PAUSE")
+	else
+		on host "$SIDE" answer
+		read -r p50 p99 < <(on dpu "$LIFE" sf "$SFS_ONE" "$SFS_PAUSE")
+		on host "$SIDE" unanswer
+	fi
+	printf '%s %s\n%s99 %s\n' "$1" "$p50" "$1" "$p99"
+}
+
+# What the kernels have taken for each, when all is quiet again.
+row_sfs() {
+	local secs host dpu=0 patience=900
+
+	have_netdevsim || return 0
+	host=$(on host "$SIDE" memory)
+	if [ "$peer" = netdevsim ]; then
+		secs=$(on host "$LIFE" netdevsim-many "$SFS_ALL")
+	else
+		dpu=$(on dpu "$SIDE" memory)
+		secs=$(on dpu "$LIFE" many "$SFS_ALL")
+		dpu=$(($(on dpu "$SIDE" memory) - dpu))
+	fi
+	host=$(($(on host "$SIDE" memory) - host))
+	printf '%s %s\n%s_host %s\n' "$1" "$secs" "$1" $((host / SFS_ALL))
+	[ "$peer" = netdevsim ] || printf '%s_dpu %s\n' "$1" $((dpu / SFS_ALL))
+	if [ "$peer" = netdevsim ]; then
+		on host rmmod netdevsim
+	else
+		on dpu "$LIFE" none
+	fi
 }
 
 # ---- instructions ----------------------------------------------------------

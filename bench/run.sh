@@ -48,7 +48,7 @@ TESTBED=${BENCH_TESTBED:-$OPI_TOP/qemu/testbed}
 TOOLS=$OPI_TOP/build/bench
 GUEST_DIR=/run/bench
 # shellcheck disable=SC2034 # used by rows.sh
-SIDE=$GUEST_DIR/side FLOW=$GUEST_DIR/flow
+SIDE=$GUEST_DIR/side FLOW=$GUEST_DIR/flow LIFE=$GUEST_DIR/life
 BED_NAME=${BENCH_BED:-bench}
 TRIES=3
 
@@ -129,9 +129,9 @@ set_up() {
 
 	for vm in host dpu; do
 		on "$vm" mkdir -p "$GUEST_DIR"
-		tb cp "$TOOLS/guest/side" "$TOOLS/guest/flow" "$vm:$GUEST_DIR/"
+		tb cp "$TOOLS/guest/side" "$TOOLS/guest/flow" "$TOOLS/guest/life" "$vm:$GUEST_DIR/"
 	done
-	if [ "$peer" = loopback ]; then
+	if [ -n "$alone" ]; then
 		tb stop dpu
 		echo - -
 	else
@@ -166,7 +166,7 @@ start_peer() {
 	strict set_up
 	if [ "$rc" = 0 ]; then
 		{ read -r dpu_if dpu_mac; read -r host_if host_mac; } <"$WORK/out"
-		[ "$peer" = loopback ] || strict meet
+		[ -n "$alone" ] || strict meet
 	fi
 	if [ "$rc" != 0 ]; then
 		why="no network: $(last_words "$WORK/err")"
@@ -200,9 +200,9 @@ last_words() { tail -n 3 "$1" | tr '\n' ' ' | cut -c1-300; }
 trouble() {
 	local gone bad
 
-	gone=$({ tb status -j 2>/dev/null || :; } | jq -sr --arg p "$peer" '.[0].vms // [] |
+	gone=$({ tb status -j 2>/dev/null || :; } | jq -sr --arg alone "$alone" '.[0].vms // [] |
 		if length < 2 then "no machines" else [.[]
-		| select(.state != "running" and ($p != "loopback" or .name != "dpu"))
+		| select(.state != "running" and ($alone == "" or .name != "dpu"))
 		| "\(.name) is \(.state)"] | join(", ") end')
 	if [ -n "$gone" ]; then
 		echo "$gone"
@@ -249,6 +249,10 @@ try_row() {
 		return 0
 	fi
 	[ -z "$profile" ] || return 0
+	if [[ $(head -n 1 "$WORK/out") == "cannot "* ]]; then
+		cannot=$(sed -n '1s/^cannot //p' "$WORK/out")
+		return 0
+	fi
 	while read -r key value; do
 		if ! [[ $value =~ ^[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?$ ]]; then
 			why="$key is '$value'"
@@ -269,12 +273,23 @@ try_row() {
 	fi
 }
 
+# What this peer cannot be asked here is no result, and no failure: the report says why.
+cannot() {
+	jq -cn --argjson round "$round" --arg peer "$peer" --arg row "$row" --arg why "$cannot" \
+		'{$round, $peer, $row, $why}' >>"$out/cannot.jsonl"
+	opi_say "round $round, $peer, $row: not measured ($cannot)"
+}
+
 do_row() {
-	local try why
+	local try why cannot=''
 
 	for ((try = 1; try <= TRIES; try++)); do
 		why=''
 		try_row
+		if [ -n "$cannot" ]; then
+			cannot
+			return
+		fi
 		[ -n "$why" ] || return 0
 		jq -cn --argjson round "$round" --arg peer "$peer" --arg row "$row" --arg why "$why" \
 			'{$round, $peer, $row, $why}' >>"$out/retries.jsonl"
@@ -366,7 +381,7 @@ if [ -n "$profile" ]; then
 	out=$out/profile
 	mkdir -p "$out"
 fi
-[ -z "$fresh" ] || rm -f "$out"/{info.json,samples.jsonl,retries.jsonl}
+[ -z "$fresh" ] || rm -f "$out"/{info.json,samples.jsonl,retries.jsonl,cannot.jsonl}
 describe >"$out/info.new"
 if [ -e "$out/info.json" ] && ! cmp -s "$out/info.new" "$out/info.json"; then
 	rm -f "$out/info.new"
@@ -376,7 +391,7 @@ mv "$out/info.new" "$out/info.json"
 
 # Sockets want a short path.
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/opi-bench.XXXXXX")
-up='' bed_pids=() switch_pid='' peer='' job=''
+up='' bed_pids=() switch_pid='' peer='' alone='' job=''
 trap 'trap - EXIT; [ -z "$job" ] || kill "$job"; stop_peer; rm -rf "$WORK"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -384,8 +399,8 @@ trap 'exit 143' TERM HUP
 for ((round = 1; round <= rounds; round++)); do
 	for peer in "${run_peers[@]}"; do
 		for row in "${run_rows[@]}"; do
-			if [ "$profile:$peer" = 1:loopback ]; then
-				opi_say "loopback has no profile: one of its machines is paused"
+			if [ "$profile:$peer" = 1:loopback ] || [ "$profile:$peer" = 1:netdevsim ]; then
+				opi_say "$peer has no profile: one of its machines is paused"
 			elif has_row "$peer" "$row" && ! have "$round" "$peer" "$row"; then
 				do_row
 			fi

@@ -13,11 +13,13 @@ CASES="
 	ratios_are_of_the_card_to_each_peer
 	bars_are_met_or_not_met
 	a_bar_without_all_its_peers_is_open
+	a_bar_without_peers_is_a_number
 	few_rounds_and_a_busy_machine_are_no_result
 	peers_take_turns
 	a_crashed_peer_is_a_retry_and_never_a_result
 	a_kernel_that_complains_is_a_retry
 	a_row_that_fails_is_a_retry
+	what_a_peer_cannot_do_is_said_and_no_failure
 	what_is_no_number_is_no_result
 	a_peer_that_never_works_fails_the_run
 	a_busy_machine_is_not_measured
@@ -105,6 +107,18 @@ a_bar_without_all_its_peers_is_open()
 	expect_eq "2 x igb and e1000e" "$(bar tcp1 2)" '"open"'
 	expect_match "the table" "$(cat "$CASE_DIR/table")" 'open +tcp1 .*: 30 x igb; not measured: e1000e'
 	expect_eq "3 x virtio" "$(bar tcp1 3)" '"not measured"'
+}
+
+a_bar_without_peers_is_a_number()
+{
+	number() { of '.bars[] | select(.row == "sf") | .state'; }
+	echo '1 card tcp1 1' | samples
+	expect_eq "nothing measured" "$(number)" '"not measured"'
+	echo '1 card sf 100' | samples
+	expect_eq "just" "$(number)" '"met"'
+	expect_match "the table" "$(cat "$CASE_DIR/table")" 'met +sf +at most 100 ms: 100'
+	{ echo '1 card sf 100.1'; echo '1 netdevsim sf 3'; } | samples
+	expect_eq "not quite" "$(number)" '"not met"'
 }
 
 few_rounds_and_a_busy_machine_are_no_result()
@@ -207,6 +221,19 @@ a_row_that_fails_is_a_retry()
 	bench --rounds 1 --rows tcp1 --peers igb
 	expect_eq "results" "$(values igb)" 100
 	expect_match "reason" "$(retries)" 'unable to connect'
+}
+
+what_a_peer_cannot_do_is_said_and_no_failure()
+{
+	fake
+	echo 'case "$*" in *modprobe*) exit 1 ;; esac' >"$FAKE/start-1"
+	for i in 2 3 4; do cp "$FAKE/start-1" "$FAKE/start-$i"; done
+	bench --rounds 2 --rows tcp1,sf --peers igb,netdevsim
+	expect_eq "igb" "$(values igb)" "100 100"
+	expect_eq "netdevsim" "$(values netdevsim)" ""
+	expect_eq "in the report" "$(of .cannot)" '[{"peer":"netdevsim","row":"sf","why":"this kernel has no netdevsim"}]'
+	expect_match "the table" "$(cat "$CASE_DIR/table")" 'netdevsim, sf: this kernel has no netdevsim'
+	[ ! -s "$CASE_DIR/out/retries.jsonl" ]
 }
 
 what_is_no_number_is_no_result()
