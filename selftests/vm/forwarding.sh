@@ -19,7 +19,6 @@ CASES="
 	a_cable_that_is_cut_is_found
 	min_max_mtu_sh_of_functions
 	min_max_mtu_sh_of_representors
-	local_termination_sh_of_functions
 	bridge_vlan_unaware_sh_of_representors
 "
 
@@ -37,13 +36,6 @@ a_cable_that_is_cut_is_found()
 min_max_mtu_sh_of_functions() { forwarding min_max_mtu.sh functions; }
 
 min_max_mtu_sh_of_representors() { forwarding min_max_mtu.sh representors; }
-
-local_termination_sh_of_functions()
-{
-	unanswered
-	arriving
-	forwarding local_termination.sh functions standalone test_vlan
-}
 
 bridge_vlan_unaware_sh_of_representors() { forwarding bridge_vlan_unaware.sh representors; }
 

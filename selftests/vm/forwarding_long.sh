@@ -15,6 +15,7 @@
 . "$(dirname -- "$0")/../lib/forwarding.sh"
 
 CASES="
+	local_termination_sh_of_functions
 	the_other_parts_of_local_termination_sh_of_functions
 	local_termination_sh_of_representors
 	bridge_vlan_unaware_sh_of_functions
@@ -23,6 +24,13 @@ CASES="
 	no_forwarding_sh_of_functions
 	no_forwarding_sh_of_representors
 "
+
+local_termination_sh_of_functions()
+{
+	unanswered
+	arriving
+	forwarding local_termination.sh functions standalone test_vlan
+}
 
 the_other_parts_of_local_termination_sh_of_functions()
 {
