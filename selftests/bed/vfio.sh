@@ -113,17 +113,23 @@ packets_are_right_both_ways()
 
 # opi-user looks at its rings when it is told to, but for a look in 200 ms.  Several
 # interrupts may come as one.
+# What is there already when the process looks needs no interrupt: on a busy builder that
+# may be all of a run.
 interrupts_come_by_eventfd()
 {
-	local said vectors
+	local said vectors i commands=0 pairs=0
 
 	functions_up
-	said=$(user 0 ping "$USER_IP" "$DPU_IP" 20)
-	read -r _ vectors <<<"${said##*$'\n'}"
-	note "$vectors"
-	expect_range "interrupts of commands" "${vectors% *}" 1 100
-	# On a busy builder several answers are there when the process runs.
-	expect_range "interrupts of the queue pair" "${vectors#* }" 1 200
+	for i in 1 2 3 4 5 6 7 8; do
+		said=$(user 0 ping "$USER_IP" "$DPU_IP" 20)
+		read -r _ vectors <<<"${said##*$'\n'}"
+		note "$vectors"
+		expect_range "interrupts of commands" "${vectors% *}" 0 100
+		expect_range "interrupts of the queue pair" "${vectors#* }" 0 200
+		commands=$((commands + ${vectors% *})) pairs=$((pairs + ${vectors#* }))
+		[ "$commands" = 0 ] || [ "$pairs" = 0 ] || return 0
+	done
+	fail "no interrupt of a kind in $i runs: $commands of commands, $pairs of the queue pair"
 }
 
 a_process_resets_its_function()
