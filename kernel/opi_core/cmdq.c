@@ -1016,8 +1016,9 @@ int opi_cmd_dirty_stop(struct opi_dev *od, u32 vf)
  * @order:	log2 of the size of a page
  * @bits:	gets a bit for each, in whole bytes
  *
- * Return: 0 or a negative errno, see above; unless it is the card's refusal, the
- * card may have forgotten what it could not say.
+ * Return: 0 or a negative errno, see above, or -EPROTO if the answer is short;
+ * unless it is the card's refusal, the card may have forgotten what it could not
+ * say.
  */
 int opi_cmd_dirty_report(struct opi_dev *od, u32 vf, u64 iova, u32 pages,
 			 u8 order, void *bits)
@@ -1027,9 +1028,17 @@ int opi_cmd_dirty_report(struct opi_dev *od, u32 vf, u64 iova, u32 pages,
 		.u.dirty.pages		= cpu_to_le32(pages),
 		.u.dirty.page_order	= order,
 	};
+	struct opi_aq_io io = {
+		.resp = bits,
+		.size = DIV_ROUND_UP(pages, 8),
+	};
+	int err;
 
-	return opi_aq_exec(od, OPI_CMD_DIRTY_REPORT, vf, &cmd, bits,
-			   DIV_ROUND_UP(pages, 8), NULL);
+	err = __opi_aq_exec(od, OPI_CMD_DIRTY_REPORT, vf, &cmd, &io);
+	if (err)
+		return err;
+	/* What the card has not written would say that pages are clean. */
+	return io.len == io.size ? 0 : -EPROTO;
 }
 
 /**
