@@ -23,11 +23,6 @@
 # "soak: CASE CASE..." (or "soak: all") which of its cases OPI_SCALE lengthens.  One that
 # says "tier: check-full" is left out by "check".
 #
-# What fails in "check" beside the other chains, at most three tests of vm/ and bed/, is
-# run again by itself, on a bed of its own.  What passes then is counted as passed and named:
-# time ran out on a busy builder, or there is a race to be looked for.  The other tiers, the
-# static tests and vm/clean, where the kernels' own complaints are read, have one try.
-#
 # A tier runs as several chains at once, since most tests wait most of the time:
 # where all of vm/ runs on a kernel it gets two beds and two chains, and one chain does
 # all the others.  The output of a test comes in one piece when it has ended.
@@ -344,54 +339,6 @@ other_chain()
 	done
 }
 
-# What failed: kernel, test and, separated by commas, its cases (none: a crash, a
-# time-out).
-failures()
-{
-	local log
-
-	for log in "$logs"/*.tap; do
-		awk -v kernel="$(basename "$log" | cut -d- -f1)" '
-			/^# selftests: / { test = $3 $4; sub(/^opi\//, "", test); sub(/:/, "/", test)
-				sub(/\.sh$/, "", test); cases = "" }
-			/^# not ok/ { sub(/^# not ok [0-9]+ (- )?/, ""); gsub(/ /, "_"); cases = cases "," $0 }
-			/^not ok/ { print kernel, test, substr(cases, 2) }' "$log"
-	done
-}
-
-# try_again: what failed, if it is little; the number of cases that pass now is in
-# $recovered, and what they are goes to the reader.
-try_again()
-{
-	local first=$logs kernel test cases passed failed skipped n=0
-
-	recovered=0
-	failures >"$logs/failures"
-	[ "$(wc -l <"$logs/failures")" -le 3 ] || return 0
-	! grep -qvE '^(stock|debug) (vm|bed)/' "$logs/failures" || return 0
-	! grep -qE '^[a-z]* vm/(up|clean)' "$logs/failures" || return 0
-	echo "# again, with nothing beside it:"
-	logs=$first/again
-	mkdir -p "$logs"
-	beds+=-again
-	while read -r kernel test cases; do
-		# The cases of bed/ share a bed that the first of them makes.
-		case $test in
-		bed/*) run_kernel "$kernel" "$test" ;;
-		*) run_kernel "$kernel" "$test${cases:+:$cases}" ;;
-		esac
-		cases=${cases//[!,]/}
-		n=$((n + 1 + ${#cases}))
-	done <"$first/failures"
-	read -r passed failed skipped <<<"$(counts)"
-	logs=$first
-	if [ "$failed$skipped" = 00 ] && [ "$passed" -gt 0 ]; then
-		recovered=$n
-		echo "# passed only when run again, by itself:"
-		sed 's/^/#   /' "$logs/failures"
-	fi
-}
-
 # The name of a test as given, to its path.
 resolve()
 {
@@ -513,14 +460,6 @@ selected)
 esac
 
 read -r passed failed skipped <<<"$(counts)"
-if [ "$failed" != 0 ] && [ "$tier" = check ]; then
-	chain='' up=''
-	# shellcheck disable=SC2031 # not that of a chain
-	slow=${OPI_SLOW:-1}
-	try_again
-	passed=$((passed + recovered))
-	failed=$((failed - recovered))
-fi
 if [ "$failed" != 0 ]; then
 	echo "# failed:"
 	awk '/^# selftests: / { test = $3 " " $4; bad = 0 }

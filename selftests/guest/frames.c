@@ -5,14 +5,13 @@
  *
  *	frames send IF [-d MAC] [-l LEN[,LEN...]] [-n COUNT] [-s SEED] [-v VLAN[,VLAN]]
  *		       [-p MICROSECONDS]
- *	frames recv IF [-n COUNT] [-s SEED] [-t SECONDS] [-i SECONDS] [-v VLAN[,VLAN]]
+ *	frames recv IF [-n COUNT] [-s SEED] [-t SECONDS] [-v VLAN[,VLAN]]
  *
  * "send" sends COUNT frames, their lengths (with the Ethernet header, without
  * tags) taken from the list in turn, and pauses after every 16th.  Of two tags the
  * first one is outside, a service tag.  "recv" says
- * "listening" when it is, ends after COUNT frames, after SECONDS or (-i) when none has
- * come for so long after the first, and prints one JSON object; its status is 0 if all
- * COUNT came and every byte was right.
+ * "listening" when it is, ends after COUNT frames or SECONDS and prints one
+ * JSON object; its status is 0 if all COUNT came and every byte was right.
  *
  * A frame's payload is a number, a length, the seed and then a pattern made of
  * the three; payloads too short for that are filled with one byte.
@@ -61,7 +60,6 @@ struct args {
 	unsigned int n_tags;
 	unsigned int pause;
 	unsigned int seconds;
-	unsigned int idle;
 };
 
 static void die(const char *what)
@@ -72,7 +70,7 @@ static void die(const char *what)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: frames send|recv IF [-d MAC] [-l LEN,...] [-n COUNT] [-s SEED] [-v VLAN[,VLAN]] [-p US] [-t SECONDS] [-i SECONDS]\n");
+	fprintf(stderr, "usage: frames send|recv IF [-d MAC] [-l LEN,...] [-n COUNT] [-s SEED] [-v VLAN[,VLAN]] [-p US] [-t SECONDS]\n");
 	exit(2);
 }
 
@@ -258,7 +256,7 @@ static int do_recv(const struct args *a)
 	struct timeval tv = { .tv_usec = 100000 };
 	int fd = open_socket(a, ETH_P_ALL), on = 1, room = 32 << 20;
 	uint8_t *seen = calloc(a->count, 1);
-	double end = now() + a->seconds, idle_end = end;
+	double end = now() + a->seconds;
 	uint32_t last = 0;
 
 	if (!seen)
@@ -270,7 +268,7 @@ static int do_recv(const struct args *a)
 	puts("listening");
 	fflush(stdout);
 
-	while (got < a->count && now() < end && now() < idle_end) {
+	while (got < a->count && now() < end) {
 		char control[128];
 		struct sockaddr_ll from;
 		struct iovec iov = { frame, sizeof(frame) };
@@ -297,8 +295,6 @@ static int do_recv(const struct args *a)
 		if (eh->ether_type != htons(TYPE))
 			continue;
 		got++;
-		if (a->idle)
-			idle_end = now() + a->idle;
 		if (len > max)
 			max = len;
 		if (msg.msg_flags & MSG_TRUNC || !tags_right ||
@@ -368,7 +364,7 @@ int main(int argc, char **argv)
 	if (!a.ifindex)
 		die(a.ifname);
 	optind = 3;
-	while ((opt = getopt(argc, argv, "d:l:n:s:v:p:t:i:")) != -1) {
+	while ((opt = getopt(argc, argv, "d:l:n:s:v:p:t:")) != -1) {
 		switch (opt) {
 		case 'd':
 			if (sscanf(optarg, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx",
@@ -393,9 +389,6 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			a.seconds = strtoul(optarg, NULL, 0);
-			break;
-		case 'i':
-			a.idle = strtoul(optarg, NULL, 0);
 			break;
 		default:
 			usage();

@@ -25,10 +25,6 @@ CASES="
 	a_soak_runs_what_is_longer_in_it
 	what_has_a_count_is_soaked
 	a_failing_command_ends_a_case
-	check_tries_a_failure_again_and_says_so
-	what_fails_twice_has_failed
-	many_failures_are_not_tried_again
-	a_static_test_has_one_try
 "
 
 # A directory of tests and a run.sh that uses it.
@@ -214,7 +210,6 @@ a_failure_shows_what_the_test_said()
 	grep -q silent-42 "$CASE_DIR"/logs/selected/*.tap
 }
 
-# A test that fails is done again, one that passed is not.
 a_check_leaves_out_what_is_for_check_full()
 {
 	make_test short < <(echo true)
@@ -224,6 +219,7 @@ a_check_leaves_out_what_is_for_check_full()
 	result 0 '1 passed, 0 failed' -k stock long
 }
 
+# A test that fails is done again, one that passed is not.
 a_soak_goes_on_where_it_stopped()
 {
 	make_test one < <(printf '# soak: all\n%s\n' "echo x >>'$CASE_DIR/one'")
@@ -283,59 +279,6 @@ a_failing_command_ends_a_case()
 	run_cases "$@"
 	T
 	result 1 '0 passed, 6 failed' t
-}
-
-# bed_test NAME TIMES: its case b fails so often, then passes.
-bed_test()
-{
-	make_cases "$1" <<-T
-	CASES="a b"
-	a() { true; }
-	b() { echo >>"$CASE_DIR/runs-$1"; [ "\$(wc -l <"$CASE_DIR/runs-$1")" -gt "$2" ]; }
-	run_cases "\$@"
-	T
-	mv "$tests/static/$1.sh" "$tests/bed/"
-}
-
-check_tries_a_failure_again_and_says_so()
-{
-	bed_test good 0
-	bed_test busy 1
-	result 0 '4 passed, 0 failed' -k stock check
-	grep -q '^# passed only when run again' "$CASE_DIR/out"
-	grep -q '^#   stock bed/busy b$' "$CASE_DIR/out"
-	expect_eq "runs of what passed" "$(wc -l <"$CASE_DIR/runs-good")" 1
-	# One try for all others.
-	rm "$CASE_DIR"/runs-*
-	result 1 '3 passed, 1 failed' -k stock check-full
-	rm "$CASE_DIR"/runs-*
-	result 1 '1 passed, 1 failed' -k stock busy
-}
-
-what_fails_twice_has_failed()
-{
-	bed_test busy 1
-	bed_test broken 9
-	result 1 '2 passed, 2 failed' -k stock check
-	expect_eq "runs" "$(wc -l <"$CASE_DIR/runs-broken")" 2
-}
-
-many_failures_are_not_tried_again()
-{
-	local i
-
-	for i in 1 2 3 4; do
-		bed_test "busy$i" 1
-	done
-	result 1 '4 passed, 4 failed' -k stock check
-}
-
-a_static_test_has_one_try()
-{
-	bed_test busy 1
-	mv "$tests/bed/busy.sh" "$tests/static/"
-	result 1 '1 passed, 1 failed' -k stock check
-	expect_eq "runs" "$(wc -l <"$CASE_DIR/runs-busy")" 1
 }
 
 run_cases "$@"
