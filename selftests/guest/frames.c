@@ -4,14 +4,18 @@
  * sockets, so that no protocol pads, splits or repairs anything:
  *
  *	frames send IF [-d MAC] [-l LEN[,LEN...]] [-n COUNT] [-s SEED] [-v VLAN[,VLAN]]
- *		       [-p MICROSECONDS]
- *	frames recv IF [-n COUNT] [-s SEED] [-t SECONDS] [-v VLAN[,VLAN]]
+ *		       [-p MICROSECONDS] [-w WINDOW [-t SECONDS]]
+ *	frames recv IF [-n COUNT] [-s SEED] [-t SECONDS] [-v VLAN[,VLAN]] [-w WINDOW]
  *
  * "send" sends COUNT frames, their lengths (with the Ethernet header, without
  * tags) taken from the list in turn, and pauses after every 16th.  Of two tags the
  * first one is outside, a service tag.  "recv" says
  * "listening" when it is, ends after COUNT frames or SECONDS and prints one
  * JSON object; its status is 0 if all COUNT came and every byte was right.
+ *
+ * With a window the receiver says each half of it what it has, and the sender is never
+ * further ahead than that (for SECONDS in all, then it gives up): nothing is lost for want
+ * of a buffer, however seldom the receiver's machine runs.
  *
  * A frame's payload is a number, a length, the seed and then a pattern made of
  * the three; payloads too short for that are filled with one byte.
@@ -21,6 +25,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +38,7 @@
 #include <unistd.h>
 
 #define TYPE		0x88b5	/* IEEE: local experiments */
+#define TYPE_ACK	0x88b6	/* likewise: how many have come, 32 bits */
 #define MAX_LEN		65535
 #define MAX_LENS	64
 #define MAX_TAGS	2
@@ -60,6 +66,7 @@ struct args {
 	unsigned int n_tags;
 	unsigned int pause;
 	unsigned int seconds;
+	unsigned int window;
 };
 
 static void die(const char *what)
@@ -70,7 +77,7 @@ static void die(const char *what)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: frames send|recv IF [-d MAC] [-l LEN,...] [-n COUNT] [-s SEED] [-v VLAN[,VLAN]] [-p US] [-t SECONDS]\n");
+	fprintf(stderr, "usage: frames send|recv IF [-d MAC] [-l LEN,...] [-n COUNT] [-s SEED] [-v VLAN[,VLAN]] [-p US] [-t SECONDS] [-w WINDOW]\n");
 	exit(2);
 }
 
@@ -130,19 +137,93 @@ static void stay_here(void)
 		die("sched_setaffinity");
 }
 
-static int do_send(const struct args *a)
+static double now(void)
 {
-	static uint8_t frame[MAX_LEN + MAX_TAGS * TAG_LEN];
-	struct ether_header *eh = (struct ether_header *)frame;
-	int fd = open_socket(a, 0);
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* The Ethernet header of what goes out at an interface, without the type. */
+static void fill_header(int fd, const struct args *a, struct ether_header *eh)
+{
 	struct ifreq ifr = { 0 };
-	unsigned int i, tag;
 
 	strncpy(ifr.ifr_name, a->ifname, IFNAMSIZ - 1);
 	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
 		die("address");
 	memcpy(eh->ether_shost, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
 	memcpy(eh->ether_dhost, a->dst, ETH_ALEN);
+}
+
+static void send_frame(int fd, const void *frame, size_t len)
+{
+	while (send(fd, frame, len, 0) < 0) {
+		if (errno != ENOBUFS && errno != EAGAIN)
+			die("send");
+		usleep(1000);
+	}
+}
+
+/* Tell the sender that @got have come. */
+static void send_ack(int fd, const struct args *a, uint32_t got)
+{
+	uint8_t frame[ETH_ZLEN] = { 0 };
+	struct ether_header *eh = (struct ether_header *)frame;
+
+	fill_header(fd, a, eh);
+	eh->ether_type = htons(TYPE_ACK);
+	put32(frame + sizeof(*eh), got);
+	send_frame(fd, frame, sizeof(frame));
+}
+
+/*
+ * Where acks come: of all types, since a bridge takes what comes in at its port before a
+ * socket of one type sees it.
+ */
+static int open_acks(const struct args *a)
+{
+	int fd = open_socket(a, ETH_P_ALL), on = 1;
+
+	if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)))
+		die("setsockopt");
+	return fd;
+}
+
+/* Wait until less than a window of the @sent frames is on its way. */
+static void wait_window(int fd, const struct args *a, uint32_t sent, uint32_t *acked, double end)
+{
+	while (sent - *acked >= a->window) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		uint8_t frame[ETH_ZLEN];
+		struct ether_header *eh = (struct ether_header *)frame;
+		uint32_t got;
+
+		if (now() > end) {
+			fprintf(stderr, "frames: %u sent, %u have come\n", sent, *acked);
+			exit(1);
+		}
+		if (poll(&pfd, 1, 100) <= 0 || recv(fd, frame, sizeof(frame), 0) < (ssize_t)sizeof(frame) ||
+		    eh->ether_type != htons(TYPE_ACK))
+			continue;
+		memcpy(&got, frame + sizeof(struct ether_header), sizeof(got));
+		got = ntohl(got);
+		if (got > *acked && got <= sent)
+			*acked = got;
+	}
+}
+
+static int do_send(const struct args *a)
+{
+	static uint8_t frame[MAX_LEN + MAX_TAGS * TAG_LEN];
+	struct ether_header *eh = (struct ether_header *)frame;
+	int fd = open_socket(a, 0), ack_fd = a->window ? open_acks(a) : -1;
+	double end = now() + a->seconds;
+	unsigned int i, tag;
+	uint32_t acked = 0;
+
+	fill_header(fd, a, eh);
 	stay_here();
 
 	for (i = 0; i < a->count; i++) {
@@ -155,11 +236,9 @@ static int do_send(const struct args *a)
 		*at++ = TYPE >> 8;
 		*at++ = TYPE & 0xff;
 		fill_payload(at, len, i, a->seed);
-		while (send(fd, frame, wire, 0) < 0) {
-			if (errno != ENOBUFS && errno != EAGAIN)
-				die("send");
-			usleep(1000);
-		}
+		send_frame(fd, frame, wire);
+		if (a->window)
+			wait_window(ack_fd, a, i + 1, &acked, end);
 		if (a->pause && i % 16 == 15)
 			usleep(a->pause);
 	}
@@ -241,14 +320,6 @@ static bool right(const uint8_t *frame, unsigned int len, uint16_t seed,
 	       all_zero(frame + real, end);
 }
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 static int do_recv(const struct args *a)
 {
 	static uint8_t frame[MAX_LEN + MAX_TAGS * TAG_LEN];
@@ -295,6 +366,8 @@ static int do_recv(const struct args *a)
 		if (eh->ether_type != htons(TYPE))
 			continue;
 		got++;
+		if (a->window && got % (a->window / 2) == 0)
+			send_ack(fd, a, got);
 		if (len > max)
 			max = len;
 		if (msg.msg_flags & MSG_TRUNC || !tags_right ||
@@ -364,7 +437,7 @@ int main(int argc, char **argv)
 	if (!a.ifindex)
 		die(a.ifname);
 	optind = 3;
-	while ((opt = getopt(argc, argv, "d:l:n:s:v:p:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "d:l:n:s:v:p:t:w:")) != -1) {
 		switch (opt) {
 		case 'd':
 			if (sscanf(optarg, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx",
@@ -389,6 +462,11 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			a.seconds = strtoul(optarg, NULL, 0);
+			break;
+		case 'w':
+			a.window = strtoul(optarg, NULL, 0);
+			if (a.window < 2)
+				usage();
 			break;
 		default:
 			usage();

@@ -38,15 +38,19 @@ LENGTHS=14,15,16,17,18,21,22,23,31,33,59,60,61,63,64,65,100,127,128,129,255,256,
 
 frames() { on "$1" "$GUEST/frames" "${@:2}" -s "$OPI_SEED" </dev/null; }
 
+# Of many frames no more are on their way at a time than a ring holds: a busy builder
+# may not run a guest for longer than it takes to send a ring full.
+WINDOW=128
+
 # deliver FROM IF TO IF COUNT SEND-OPTION...: all arrive, unchanged, in order.
 deliver()
 {
 	local from=$1 from_if=$2 to=$3 to_if=$4 count=$5
 	shift 5
 
-	bg "recv_$to" "$to" "$GUEST/frames" recv "$to_if" -n "$count" -s "$OPI_SEED" -t "$(secs 60)" ${TAG:+-v $TAG}
+	bg "recv_$to" "$to" "$GUEST/frames" recv "$to_if" -n "$count" -s "$OPI_SEED" -t "$(secs 60)" -w "$WINDOW" ${TAG:+-v $TAG}
 	wait_for 10 said "recv_$to" listening
-	frames "$from" send "$from_if" -n "$count" ${TAG:+-v $TAG} "$@"
+	frames "$from" send "$from_if" -n "$count" -t "$(secs 60)" -w "$WINDOW" ${TAG:+-v $TAG} "$@"
 	bg_wait "recv_$to" || fail "$(cat "$CASE_DIR/recv_$to")"
 }
 
@@ -117,12 +121,13 @@ both_ways_at_once()
 	local n
 
 	n=$(times 5000)
-	bg recv_dpu dpu "$GUEST/frames" recv "$REP" -n "$n" -s "$OPI_SEED" -t "$(secs 60)"
-	bg recv_host host "$GUEST/frames" recv "$HIF" -n "$n" -s "$OPI_SEED" -t "$(secs 60)"
+	bg recv_dpu dpu "$GUEST/frames" recv "$REP" -n "$n" -s "$OPI_SEED" -t "$(secs 60)" -w "$WINDOW"
+	bg recv_host host "$GUEST/frames" recv "$HIF" -n "$n" -s "$OPI_SEED" -t "$(secs 60)" -w "$WINDOW"
 	wait_for 10 said recv_dpu listening
 	wait_for 10 said recv_host listening
-	bg send_dpu dpu "$GUEST/frames" send "$REP" -n "$n" -s "$OPI_SEED" -l 60,1000 -p 4000
-	frames host send "$HIF" -n "$n" -l 1000,60 -p 4000
+	bg send_dpu dpu "$GUEST/frames" send "$REP" -n "$n" -s "$OPI_SEED" -l 60,1000 -p 4000 \
+		-t "$(secs 60)" -w "$WINDOW"
+	frames host send "$HIF" -n "$n" -l 1000,60 -p 4000 -t "$(secs 60)" -w "$WINDOW"
 	bg_wait send_dpu
 	bg_wait recv_dpu || fail "$(cat "$CASE_DIR/recv_dpu")"
 	bg_wait recv_host || fail "$(cat "$CASE_DIR/recv_host")"
