@@ -59,25 +59,6 @@ static void vf_start(Side *vf, unsigned n, Side *dpu)
     g_assert_cmpint(port_state(dpu, VF_PORT(n), true), ==, OPI_ST_OK);
 }
 
-/* A frame between a host function and the DPU, both ways. */
-static void carry(Side *fn, unsigned qp, uint32_t port, Side *dpu)
-{
-    static uint32_t seed;
-    uint32_t from;
-
-    frame_fill(frame, 200, ++seed);
-    qp_send(fn, qp, 0, frame, 200, 1);
-    g_assert_cmpint(qp_recv(dpu, 0, got, sizeof(got), &from, 20000), ==, 200);
-    g_assert_true(frame_ok(got, 200, seed));
-    g_assert_cmpint(from, ==, port);
-
-    frame_fill(frame, 300, ++seed);
-    qp_send(dpu, 0, port, frame, 300, 2);
-    g_assert_cmpint(qp_recv(fn, qp, got, sizeof(got), &from, 20000), ==, 300);
-    g_assert_true(frame_ok(got, 300, seed));
-    g_assert_cmpint(from, ==, 0);
-}
-
 /* The frame goes nowhere. */
 static void lost(Side *fn, unsigned qp, uint32_t port, Side *dpu)
 {

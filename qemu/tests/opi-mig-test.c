@@ -182,24 +182,6 @@ static Side *side_moved(const Side *from, QTestState *qts, unsigned n)
     return s;
 }
 
-/* A frame both ways. */
-static void carry(Side *vf, unsigned qp, uint32_t port, Side *dpu)
-{
-    static uint32_t seed;
-    uint32_t from;
-
-    frame_fill(frame, 200, ++seed);
-    qp_send(vf, qp, 0, frame, 200, 1);
-    g_assert_cmpint(qp_recv(dpu, 0, got, sizeof(got), &from, 20000), ==, 200);
-    g_assert_true(frame_ok(got, 200, seed));
-    g_assert_cmpint(from, ==, port);
-
-    frame_fill(frame, 300, ++seed);
-    qp_send(dpu, 0, port, frame, 300, 2);
-    g_assert_cmpint(qp_recv(vf, qp, got, sizeof(got), &from, 20000), ==, 300);
-    g_assert_true(frame_ok(got, 300, seed));
-}
-
 static void expect_mig_event(Bed *b, unsigned n, uint8_t what, uint32_t value)
 {
     struct opi_eqe e = eq_wait(b->dpu, 0, OPI_EV_MIG);

@@ -1231,6 +1231,25 @@ bool frame_ok(const uint8_t *buf, size_t len, uint32_t seed)
     return true;
 }
 
+void carry(Side *fn, unsigned qp, uint32_t port, Side *dpu)
+{
+    static uint8_t frame[300], got[2048];
+    static uint32_t seed;
+    uint32_t from;
+
+    frame_fill(frame, 200, ++seed);
+    qp_send(fn, qp, 0, frame, 200, 1);
+    g_assert_cmpint(qp_recv(dpu, 0, got, sizeof(got), &from, 20000), ==, 200);
+    g_assert_true(frame_ok(got, 200, seed));
+    g_assert_cmpint(from, ==, port);
+
+    frame_fill(frame, 300, ++seed);
+    qp_send(dpu, 0, port, frame, 300, 2);
+    g_assert_cmpint(qp_recv(fn, qp, got, sizeof(got), &from, 20000), ==, 300);
+    g_assert_true(frame_ok(got, 300, seed));
+    g_assert_cmpint(from, ==, 0);
+}
+
 /* ---- QEMUs ------------------------------------------------------------- */
 
 static QTestState *bed_host(Bed *b, unsigned what, const char *opts)
