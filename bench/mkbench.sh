@@ -39,12 +39,13 @@ make_root() {
 	opi_prune "$dir" bench
 }
 
-# compile OUT SOURCE ARG...: if it is not newer than its source and this script.
+# compile OUT SOURCE ARG...: if it is not newer than its source, headers and this script.
 compile() {
 	local to=$1 from=$2
 	shift 2
 
-	if [ "$to" -nt "$from" ] && [ "$to" -nt "$OPI_TOP/bench/mkbench.sh" ]; then
+	if [ "$to" -nt "$from" ] && [ "$to" -nt "$OPI_TOP/bench/mkbench.sh" ] &&
+	   [ -z "$(find "$OPI_TOP/selftests/guest" "$OPI_TOP/uapi" -name '*.h' -newer "$to")" ]; then
 		return 0
 	fi
 	mkdir -p "$(dirname -- "$to")"

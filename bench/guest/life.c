@@ -30,7 +30,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "genl.h"
+#include "dpu.h"
 
 #define ETHERTYPE	0x88b5		/* for experiments */
 #define PATIENCE	20.0		/* s */
@@ -178,9 +178,6 @@ static void do_host(void)
 
 /* ---- the DPU ------------------------------------------------------------------- */
 
-static int fd;
-static uint16_t devlink;
-static char bus[64], dev[64];
 
 static void ask(struct msg *m, take_fn take, void *arg)
 {
@@ -189,36 +186,6 @@ static void ask(struct msg *m, take_fn take, void *arg)
 
 	if (rc || v.error)
 		errx(1, "%s %s", strerror(rc ? -rc : -v.error), v.text);
-}
-
-static void take_dpu(const struct nlmsghdr *nlh, void *arg)
-{
-	const struct nlattr *tb[OPI_A_DPU_MAX + 1];
-
-	(void)arg;
-	parse_msg(nlh, tb, OPI_A_DPU_MAX);
-	if (dev[0] || attr_u32(tb[OPI_A_DPU_ROLE]) != OPI_ROLE_DPU)
-		return;
-	snprintf(bus, sizeof(bus), "%s", attr_data(tb[OPI_A_DPU_BUS_NAME]));
-	snprintf(dev, sizeof(dev), "%s", attr_data(tb[OPI_A_DPU_DEV_NAME]));
-}
-
-static void open_dpu(void)
-{
-	uint16_t opi;
-	struct msg m;
-
-	fd = nl_open();
-	if (fd < 0)
-		err(1, "netlink");
-	opi = nl_family(fd, OPI_FAMILY_NAME);
-	devlink = nl_family(fd, DEVLINK_GENL_NAME);
-	if (!opi || !devlink)
-		errx(1, "devlink or opi is not there");
-	msg_init(&m, opi, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
-	ask(&m, take_dpu, NULL);
-	if (!dev[0])
-		errx(1, "this is no DPU");
 }
 
 static void request(struct msg *m, uint8_t cmd, uint32_t port)

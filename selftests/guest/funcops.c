@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "genl.h"
+#include "dpu.h"
 
 #define MAX_FUNCS	256
 #define N_NODES		10
@@ -64,9 +64,6 @@ struct world {
 /* What must be, and what is shown. */
 static struct world want, seen;
 
-static int fd;
-static uint16_t opi, devlink;
-static char bus[64], dev[64];
 static uint32_t uplink = NONE;
 static uint32_t num_vfs, vf_qps, vf_io_eqs;
 static uint32_t last_id;
@@ -1105,28 +1102,12 @@ static void do_cycles(unsigned long count, double patience)
 	printf("%lu cycles, seed %lu: %.1f s\n", count, seed, now() - start);
 }
 
-/* ---- ------------------------------------------------------------------------------------- */
-
-static void take_dpu(const struct nlmsghdr *nlh, void *arg)
-{
-	const struct nlattr *tb[OPI_A_DPU_MAX + 1];
-
-	(void)arg;
-	parse_msg(nlh, tb, OPI_A_DPU_MAX);
-	if (dev[0] || attr_u32(tb[OPI_A_DPU_ROLE]) != OPI_ROLE_DPU)
-		return;
-	snprintf(bus, sizeof(bus), "%s", attr_data(tb[OPI_A_DPU_BUS_NAME]));
-	snprintf(dev, sizeof(dev), "%s", attr_data(tb[OPI_A_DPU_DEV_NAME]));
-}
-
 static void usage(void) { errx(2, "usage: funcops random|cycles COUNT [-s SEED] [-w SECONDS] [-b]"); }
 
 int main(int argc, char **argv)
 {
 	unsigned long count, patience = 30;
 	bool wrong = false;
-	struct verdict v;
-	struct msg m;
 	int c;
 
 	while ((c = getopt(argc, argv, "s:w:b")) != -1) {
@@ -1143,17 +1124,7 @@ int main(int argc, char **argv)
 	srandom(seed);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
-	fd = nl_open();
-	if (fd < 0)
-		err(1, "netlink");
-	opi = nl_family(fd, OPI_FAMILY_NAME);
-	devlink = nl_family(fd, DEVLINK_GENL_NAME);
-	if (!opi || !devlink)
-		errx(1, "devlink or opi is not there");
-	msg_init(&m, opi, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
-	if (nl_talk(fd, &m, &v, take_dpu, NULL) || !dev[0])
-		errx(1, "this is no DPU");
-
+	open_dpu();
 	if (!strcmp(argv[optind], "random"))
 		do_random(count, wrong);
 	else if (!strcmp(argv[optind], "cycles"))
