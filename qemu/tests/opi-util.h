@@ -223,7 +223,7 @@ void traffic_start_with(Side *host, Side *dpu, unsigned order, uint32_t rxlen);
 void frame_fill(uint8_t *buf, size_t len, uint32_t seed);
 bool frame_ok(const uint8_t *buf, size_t len, uint32_t seed);
 
-/* A frame both ways, between a host function's port and the DPU's queue pair 0. */
+/* A frame both ways, between a host function and the DPU's queue pair 0. */
 void carry(Side *fn, unsigned qp, uint32_t port, Side *dpu);
 
 /* ---- QEMUs ------------------------------------------------------------- */

@@ -423,8 +423,8 @@ static bool opi_qp_parse_meta(const OpiCard *c, const struct opi_txd *d,
 }
 
 /*
- * One frame from the descriptors in front; @nsegs of them are its own.  @port is
- * NULL if the DPU names one that is not there, perhaps not any more.
+ * One frame from the descriptors in front; @nsegs of them are its own.
+ * @port is NULL if the DPU names one that is not there, perhaps not any more.
  */
 static OpiParse opi_qp_parse(OpiQp *qp, const struct opi_txd *txd, unsigned n,
                              OpiFrame *f, OpiPort **port)
