@@ -52,7 +52,7 @@ setup()
 		vm=dpu${n#0}
 		host_sh 'ip link set $1 up && ip addr replace 10.9$2.0.10/24 dev $1' "$(host_if "$(serial "$vm")")" "$n"
 		on_sh "$vm" 'r=$('"$GUEST"'/netup find c1pf0); ip link set $r up && ip addr replace 10.9$1.0.20/24 dev $r' "$n"
-		await host 20 "ping -q -c 1 -W 1 10.9$n.0.20"
+		await_ping host 20 "10.9$n.0.20"
 	done
 }
 

@@ -66,7 +66,7 @@ with_traffic()
 checked_data()
 {
 	host_net_up
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	stream host dpu "$DPU_IP" 1000000
 	stream dpu host "$HOST_IP" 1000000
 }

@@ -240,14 +240,14 @@ the_dpu_is_reset_under_an_open_function()
 {
 	functions_up
 	user_bg answer 0 answer "$USER_IP"
-	await dpu 20 "ping -q -c 1 -W 1 $USER_IP"
+	await_ping dpu 20 "$USER_IP"
 	tb reset dpu
 	tb wait dpu
 	dpu_net_up
 	await dpu 20 "devlink -j port show | jq -e '[.port[] | select(.flavour == \"pcivf\")] | length == 2'"
 	fn_bridge "$(fn_rep vf 0)"
 	# The process has done nothing.
-	await dpu 20 "ping -q -c 1 -W 1 $USER_IP"
+	await_ping dpu 20 "$USER_IP"
 	bg_stop answer
 	user_ends answer 0 'answered'
 }
@@ -256,7 +256,7 @@ the_physical_function_is_reset_under_an_open_function()
 {
 	functions_up
 	user_bg answer 0 answer "$USER_IP"
-	await dpu 20 "ping -q -c 1 -W 1 $USER_IP"
+	await_ping dpu 20 "$USER_IP"
 	expect_log host 'opi_core [0-9a-f:.]+: function (does not answer|is not in service)'
 	host_sh 'echo 1 >"/sys/bus/pci/devices/$1/reset"' "$(pci_of host)"
 	user_ends answer 3 'the function (was reset|has no service|is gone)'

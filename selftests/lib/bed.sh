@@ -32,6 +32,10 @@ dpu_sh() { on_sh dpu "$@"; }
 # nothing is asked twice over the builder's network.
 await() { tb "$1" "$GUEST/await" "$(secs "$2")" "$3" </dev/null; }
 
+# await_ping VM SECONDS IP: until an answer comes.  One that is late is one: a busy
+# machine may have seconds of other traffic to handle first.
+await_ping() { await "$1" "$2" "ping -q -c 1 -i 0.5 -w 10 $3"; }
+
 # Something that runs in a guest while the case goes on: bg NAME VM CMD... It
 # ends with the case.  bg_wait NAME gives its status, "$CASE_DIR/NAME" is what it
 # printed.

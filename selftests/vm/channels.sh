@@ -174,7 +174,7 @@ queues_and_rings_are_kept_over_a_reset()
 	dpu ethtool -L "$P0" combined 1 </dev/null
 	host_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of host)"
 	dpu_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of dpu)"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	expect_eq "channels" "$(channels host "$HIF")" 3
 	expect_eq "rings" "$(ring host "$HIF" RX) $(ring host "$HIF" TX)" "1024 64"
 	expect_eq "channels" "$(channels dpu "$P0")" 1
@@ -289,7 +289,7 @@ rss_is_kept_over_a_reset()
 	host ethtool -X "$HIF" weight 0 1 </dev/null
 	before=$(host ethtool -x "$HIF" </dev/null)
 	host_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of host)"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	expect_eq "after a reset" "$(host ethtool -x "$HIF" </dev/null)" "$before"
 	counts=$(flow_counts)
 	[ "${counts% *}" -le 8 ]
@@ -324,7 +324,7 @@ notifications_are_held_back()
 	# Many come before their time is up.
 	stream dpu host "$HOST_IP" 2000000
 	host_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of host)"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	expect_eq "after a reset" "$(coalesce host "$HIF" rx-usecs)" 50000
 	host ethtool -C "$HIF" rx-usecs 0 rx-frames 1 </dev/null
 	rtt=$(host ping -q -c 10 -i 0.1 "$DPU_IP" </dev/null | awk -F/ '/^rtt/ { print int($4) }')

@@ -46,8 +46,8 @@ fault()
 # more reset between the two, which is why neither is a single try.
 traffic_returns()
 {
-	await host 30 "ping -q -c 1 -W 1 $DPU_IP"
-	await dpu 30 "ping -q -c 1 -W 1 $HOST_IP"
+	await_ping host 30 "$DPU_IP"
+	await_ping dpu 30 "$HOST_IP"
 	expect_eq "state of the host's driver" "$(dpu_field host .dev_state)" ready
 	expect_eq "state of the DPU's driver" "$(dpu_field dpu .dev_state)" ready
 	no_stuck_tasks host
@@ -319,7 +319,7 @@ lost_events_are_noticed_and_made_good()
 	# it went down: it must find out by the gap, or by looking.
 	fault eq-drop 2
 	dpu_sh 'ip link set $1 down; ip link set $1 up' "$REP"
-	await host 15 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ] && ping -q -c 1 -W 1 $DPU_IP"
+	await host 15 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ] && ping -q -c 1 -i 0.5 -w 10 $DPU_IP"
 	tb fault eq-drop 1
 	dpu ip link set "$REP" down </dev/null
 	dpu ip link set "$REP" up </dev/null

@@ -45,7 +45,7 @@ reload() { on_sh "$1" 'modprobe -r opi_core && modprobe opi_core'; }
 host_is_served_again()
 {
 	dpu_net_up
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	ping_works host "$FAR_IP"
 }
 
@@ -68,7 +68,7 @@ the_host_reloads_while_the_dpu_sends()
 	for ((i = 0; i < $(times 4); i++)); do
 		reload host
 		host_net_up
-		await dpu 20 "ping -q -c 1 -W 1 $HOST_IP"
+		await_ping dpu 20 "$HOST_IP"
 	done
 }
 
@@ -100,7 +100,7 @@ reset_function()
 		pci_reset "$1"
 		expect_eq "starts" "$(aq_field "$1" starts)" $((starts + 1))
 		# Nothing was set up anew on any side.
-		await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+		await_ping host 20 "$DPU_IP"
 		ping_works dpu "$HOST_IP"
 	done
 	expect_eq "state of the host's driver" "$(dpu_field host .dev_state)" ready
@@ -119,7 +119,7 @@ the_host_unbinds_and_binds_while_the_dpu_sends()
 	for ((i = 0; i < $(times 4); i++)); do
 		host_sh 'echo $1 >/sys/bus/pci/drivers/opi_core/unbind && sleep 0.2 && echo $1 >/sys/bus/pci/drivers/opi_core/bind' "$dev"
 		host_net_up
-		await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+		await_ping host 20 "$DPU_IP"
 	done
 }
 
@@ -133,7 +133,7 @@ the_host_function_is_removed_and_found_again()
 		host_sh 'echo 1 >/sys/bus/pci/devices/$1/remove && [ ! -e /sys/bus/pci/devices/$1 ] && sleep 0.5 && echo 1 >/sys/bus/pci/rescan' "$dev"
 		await host 10 "[ -e /sys/bus/pci/drivers/opi_core/$dev ]"
 		host_net_up
-		await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+		await_ping host 20 "$DPU_IP"
 	done
 }
 
@@ -148,7 +148,7 @@ the_driver_goes_while_its_netdev_is_in_use()
 	reload host
 	refused 'does not exist' host ip link show v9
 	host_net_up
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	reload dpu
 	host_is_served_again
 }
@@ -195,7 +195,7 @@ settings_of_the_host_survive_a_reload_of_the_dpu()
 	reload dpu
 	dpu_net_up
 	dpu_sh 'ip link set $1 mtu 4000; ip link set br0 mtu 4000' "$REP"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	expect_eq "address" "$(host cat "/sys/class/net/$HIF/address" </dev/null)" "$mac"
 	expect_eq "MTU" "$(host cat "/sys/class/net/$HIF/mtu" </dev/null)" 4000
 	host ping -q -c 2 -i 0.2 -W 5 -M 'do' -s 3972 "$DPU_IP" </dev/null

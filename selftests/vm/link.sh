@@ -51,7 +51,7 @@ the_uplinks_carrier_follows_the_wire()
 	ping_fails host "$FAR_IP"
 	tb fault uplink-down off
 	await dpu 5 "[ \$(cat /sys/class/net/$P0/carrier) = 1 ]"
-	await host 10 "ping -q -c 1 -W 1 $FAR_IP"
+	await_ping host 10 "$FAR_IP"
 }
 
 # Nothing waits in the card for better times.
@@ -78,8 +78,8 @@ a_tc_rule_on_the_representor_stops_the_host()
 	dpu_sh 'tc -s -j filter show dev $1 ingress' "$REP" |
 		jq -e '[.. | .packets? // empty] | max > 0'
 	dpu_sh 'tc qdisc del dev $1 clsact' "$REP"
-	await host 5 "ping -q -c 1 -W 1 $DPU_IP"
-	await host 5 "ping -q -c 1 -W 1 $FAR_IP"
+	await_ping host 5 "$DPU_IP"
+	await_ping host 5 "$FAR_IP"
 }
 
 changes_in_quick_succession_end_in_the_last_state()
@@ -91,7 +91,7 @@ changes_in_quick_succession_end_in_the_last_state()
 	await host 5 "[ \$(cat /sys/class/net/$HIF/carrier) = 0 ]"
 	dpu ip link set "$REP" up </dev/null
 	await host 5 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ]"
-	await host 5 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 5 "$DPU_IP"
 	expect_eq "events lost" "$(dpu_field host .events_lost)" 0
 }
 

@@ -192,7 +192,7 @@ vlan_tags_pass()
 	defer "host ip link del v42; dpu ip link del v42"
 	host_sh 'ip link add link $1 name v42 type vlan id 42 && ip addr add 10.78.0.10/24 dev v42 && ip link set v42 up' "$HIF"
 	dpu_sh 'ip link add link br0 name v42 type vlan id 42 && ip addr add 10.78.0.20/24 dev v42 && ip link set v42 up'
-	await host 10 'ping -q -c 1 -W 1 10.78.0.20'
+	await_ping host 10 "10.78.0.20"
 	# With the tag the frame is longer than the MTU says.
 	host ping -q -c 2 -i 0.2 -W 5 -M 'do' -s 1472 10.78.0.20 </dev/null
 	dpu ping -q -c 2 -i 0.2 -W 5 -M 'do' -s 1472 10.78.0.10 </dev/null
@@ -209,7 +209,7 @@ double_vlan_tags_pass()
 		ip link add link s7 name s7.8 type vlan id 8 && ip addr add 10.79.0.10/24 dev s7.8 && ip link set s7.8 up' "$HIF"
 	dpu_sh 'ip link add link br0 name s7 type vlan proto 802.1ad id 7 && ip link set s7 up &&
 		ip link add link s7 name s7.8 type vlan id 8 && ip addr add 10.79.0.20/24 dev s7.8 && ip link set s7.8 up'
-	await host 10 'ping -q -c 1 -W 1 10.79.0.20'
+	await_ping host 10 "10.79.0.20"
 	host ping -q -c 2 -i 0.2 -W 5 -M 'do' -s 1472 10.79.0.20 </dev/null
 	dpu ping -q -c 2 -i 0.2 -W 5 -M 'do' -s 1472 10.79.0.10 </dev/null
 }
@@ -289,12 +289,12 @@ host_changes_its_address()
 	host ip link set "$HIF" address "$new" </dev/null
 	expect_eq "as the DPU sees it" \
 		"$(dpu devlink -j port show "pci/$(pci_of dpu)/1" </dev/null | jq -r '.port[].function.hw_addr')" "$new"
-	await host 10 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 10 "$DPU_IP"
 	expect_eq "neighbour" "$(dpu ip -j neigh show "$HOST_IP" </dev/null | jq -r '.[0].lladdr')" "$new"
 	# Kept over a reset of the function.
 	host_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of host)"
 	expect_eq "after a reset" "$(host cat "/sys/class/net/$HIF/address" </dev/null)" "$new"
-	await host 10 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 10 "$DPU_IP"
 }
 
 no_valid_address_is_refused()

@@ -197,7 +197,7 @@ tags_are_inserted_and_stripped()
 
 	vlan host "$HIF" v42 42 10.78.0.10
 	vlan dpu br0 v42 42 10.78.0.20
-	await host 10 'ping -q -c 1 -W 1 10.78.0.20'
+	await_ping host 10 "10.78.0.20"
 	for f in '' tx-vlan-offload rx-vlan-offload; do
 		if [ -n "$f" ]; then
 			feature_set host "$HIF" "$f" off
@@ -226,7 +226,7 @@ a_tag_in_a_tag_arrives()
 		vlan host "o$n" "i$n" 8 "10.79.$n.10"
 		vlan dpu br0 "o$n" 7 "10.80.$n.20" "$outer"
 		vlan dpu "o$n" "i$n" 8 "10.79.$n.20"
-		await host 10 "ping -q -c 1 -W 1 10.79.$n.20"
+		await_ping host 10 "10.79.$n.20"
 		stream host dpu "10.79.$n.20" 2000000
 		stream dpu host "10.79.$n.10" 2000000
 		datagrams dpu host "10.79.$n.10" 200 1300 10
@@ -252,7 +252,7 @@ tunnel()
 		tunnel_end host "$HIF" "$HOST_IP" "$DPU_IP" 10 "$@"
 		tunnel_end dpu br0 "$DPU_IP" "$HOST_IP" 20 "$@"
 	fi
-	await host 10 'ping -q -c 1 -W 1 10.81.0.20'
+	await_ping host 10 "10.81.0.20"
 }
 
 # The stack cuts what goes through a tunnel; the card never gets it whole.
@@ -317,7 +317,7 @@ offloads_are_kept_over_a_reset()
 	feature_set host "$HIF" rx-gro-hw off
 	feature_set host "$HIF" tx-tcp-segmentation off
 	host_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of host)"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	expect_eq "after a reset" "$(feature host "$HIF" rx-gro-hw)" off
 	expect_eq "after a reset" "$(feature host "$HIF" tx-tcp-segmentation)" off
 	got=$(qstat host "$HIF" rx_gso_packets)

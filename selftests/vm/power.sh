@@ -39,7 +39,7 @@ host_is_served_again()
 {
 	tb wait dpu
 	dpu_net_up
-	await host 30 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 30 "$DPU_IP"
 	ping_works host "$FAR_IP"
 	ping_works dpu "$HOST_IP"
 	no_stuck_tasks host
@@ -116,7 +116,7 @@ the_dpu_is_paused()
 	no_stuck_tasks host
 	tb cont dpu
 	await_dpu host 5 '.peer == "ready" and .boot.os_status == "booted"'
-	await host 10 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 10 "$DPU_IP"
 	ping_works dpu "$HOST_IP"
 	expect_eq "generation" "$(dpu_field host .generation)" "$generation"
 	events_are_complete
@@ -161,7 +161,7 @@ dpu_serves_again()
 	tb wait host
 	await_dpu dpu 30 '.peer == "ready" and .dev_state == "ready"'
 	host_net_up
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	ping_works host "$FAR_IP"
 	no_stuck_tasks dpu
 }
@@ -212,7 +212,7 @@ the_host_is_paused()
 	no_stuck_tasks dpu
 	tb cont host
 	await_dpu dpu 5 '.peer == "ready"'
-	await host 10 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 10 "$DPU_IP"
 	dpu_saw_the_same_generation
 }
 

@@ -280,14 +280,14 @@ rates_are_given_again_after_a_reset()
 	rate set "$(DEV)/lower" parent upper
 	rate set "$(leaf)" parent lower tx_weight 7 tx_priority 3 tx_share 1mbit
 	dpu_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of dpu)"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	expect_eq "parent" "$(rate_field "$(leaf)" parent)" lower
 	expect_eq "weight" "$(rate_field "$(leaf)" tx_weight)" 7
 	limited 250000
 	# And a card that has lost everything.
 	dpu devlink health test "$(DEV)" reporter fw </dev/null
 	wait_for 15 eval '[ "$(health_field dpu fw state)" = healthy ]'
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	limited 250000
 }
 
@@ -340,7 +340,7 @@ nodes_go_with_a_reload()
 	expect_eq "rates" "$(dpu devlink -j port function rate show </dev/null | jq -c '[.rate[].type] | unique')" '["leaf"]'
 	expect_eq "parent" "$(rate_field "$(leaf)" parent)" null
 	dpu_net_up
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	unlimited 500000
 }
 
@@ -418,7 +418,7 @@ police_is_given_again_after_a_reset()
 	clsact
 	police rate 2mbit burst 20k conform-exceed drop/continue
 	dpu_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of dpu)"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	policed 250000
 }
 
@@ -434,7 +434,7 @@ police_goes_with_its_filter()
 	police rate 2mbit burst 20k conform-exceed drop/continue
 	dpu_sh 'modprobe -r opi_core && modprobe opi_core'
 	dpu_net_up
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	unlimited 500000
 }
 

@@ -236,7 +236,7 @@ regions_can_be_read_while_the_function_is_reset()
 		on "$vm" devlink region del "$(region_of "$vm" event_queues)" snapshot 20 </dev/null 2>/dev/null || :
 		await_dpu "$vm" 20 '.dev_state == "ready"'
 	done
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 }
 
 the_driver_goes_with_snapshots_left()

@@ -84,7 +84,7 @@ the_host_reloads_while_the_dpu_sends()
 		reload host
 		bg_stop flood_host
 		host_net_up
-		await dpu 20 "ping -q -c 1 -W 1 $HOST_IP"
+		await_ping dpu 20 "$HOST_IP"
 	done
 	expect_eq "state of the DPU's driver" "$(dpu_field dpu .dev_state)" ready
 }
@@ -98,7 +98,7 @@ the_dpu_reloads_while_the_host_sends()
 	for ((i = 0; i < $(times 4); i++)); do
 		reload dpu
 		dpu_net_up
-		await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+		await_ping host 20 "$DPU_IP"
 	done
 	ping_works host "$FAR_IP"
 	expect_eq "state of the host's driver" "$(dpu_field host .dev_state)" ready

@@ -45,7 +45,7 @@ restarts()
 
 traffic_returns()
 {
-	await host 30 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 30 "$DPU_IP"
 	ping_works dpu "$HOST_IP"
 	expect_eq "state of the host's driver" "$(dpu_field host .dev_state)" ready
 	expect_eq "state of the DPU's driver" "$(dpu_field dpu .dev_state)" ready

@@ -59,10 +59,10 @@ reloads_under_traffic()
 	flood dpu "$REP"
 	dpu_sh 'modprobe -r opi_core && modprobe opi_core'
 	dpu_net_up
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	host_sh 'modprobe -r opi_core && modprobe opi_core'
 	host_net_up
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 }
 
 resets_under_traffic()
@@ -73,7 +73,7 @@ resets_under_traffic()
 	flood dpu "$REP"
 	for vm in host dpu; do
 		on_sh "$vm" 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of "$vm")"
-		await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+		await_ping host 20 "$DPU_IP"
 	done
 }
 
@@ -86,14 +86,14 @@ a_swallowed_command()
 	tb fault aq-drop 1
 	host ip link set "$HIF" mtu 1700 </dev/null || :
 	wait_for 15 eval "[ \"\$(health_field host aq recover)\" = $((recovers + 1)) ]"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 }
 
 a_broken_queue_pair()
 {
 	expect_log host 'opi_core 0000:[0-9a-f:.]+: queue pair [0-9]+ stopped'
 	tb fault qp-error 1
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	await host 20 "ping -q -c 3 -i 0.2 -W 1 $DPU_IP"
 }
 
@@ -105,7 +105,7 @@ a_cut_link()
 	expect_log dpu 'opi_core 0000:[0-9a-f:.]+: (card is absent|start failed|queue pair|function does not answer)'
 	tb fault link-cut on
 	await_dpu host 30 ".generation == $((generation + 1)) and .peer == \"ready\""
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 }
 
 the_dpu_is_killed_and_comes_back()
@@ -117,7 +117,7 @@ the_dpu_is_killed_and_comes_back()
 	tb reset dpu
 	tb wait dpu
 	dpu_net_up
-	await host 30 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 30 "$DPU_IP"
 }
 
 run_cases "$@"

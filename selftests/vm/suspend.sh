@@ -31,7 +31,7 @@ devices()
 
 comes_back()
 {
-	await host 30 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 30 "$DPU_IP"
 	ping_works dpu "$HOST_IP"
 	stream host dpu "$DPU_IP" 1000000
 	stream dpu host "$HOST_IP" 1000000

@@ -350,8 +350,8 @@ outage()
 	on_sh host "touch $PAUSE"
 	on_sh dpu "touch $PAUSE"
 	"$@"
-	await host "$MAX_GAP" "ping -q -c 1 -W 1 $DPU_IP"
-	await dpu "$MAX_GAP" "ping -q -c 1 -W 1 $HOST_IP6"
+	await_ping host "$MAX_GAP" "$DPU_IP"
+	await_ping dpu "$MAX_GAP" "$HOST_IP6"
 	on_sh host "rm -f $PAUSE"
 	on_sh dpu "rm -f $PAUSE"
 }

@@ -286,7 +286,7 @@ the_physical_function_is_reset_with_vfs_on()
 	host_sh 'echo 1 >"/sys/bus/pci/devices/$1/reset"' "$(pci_of host)"
 	# The kernel enables them again, and what their drivers had comes back.
 	await_ping_from 30 vf1 "$DPU_IP"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	await_fn 20 vf 0 '.function.opstate == "attached"'
 	expect_eq "id" "$(func_field dpu '.vf == 1' .func_id)" "$id"
 	expect_eq "VFs" "$(num_vfs)" 2
@@ -320,7 +320,7 @@ the_host_is_reset_with_vfs_on()
 	tb reset host
 	tb wait host
 	host_net_up
-	await host 30 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 30 "$DPU_IP"
 	# Same port, same netdev, same function, and the same limit.
 	expect_eq "representor" "$(fn_rep vf 1) $(dpu cat "/sys/class/net/$rep/ifindex" </dev/null)" "$rep $index"
 	expect_eq "id" "$(func_field dpu '.vf == 1' .func_id)" "$id"

@@ -143,7 +143,7 @@ frames_are_redirected_to_the_netdev()
 	dpu ip link set "$REP" down </dev/null
 	frames host send xv0 -n 50 -l 60
 	dpu ip link set "$REP" up </dev/null
-	await host 10 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 10 "$DPU_IP"
 	host_sh 'rm -f $1-x' "$PIN"
 }
 
@@ -242,7 +242,7 @@ a_program_survives_a_reset_and_new_queues()
 
 	xdp drop
 	host_sh 'echo 1 >/sys/bus/pci/devices/$1/reset' "$(pci_of host)"
-	await host 20 "ping -q -c 1 -W 1 $DPU_IP"
+	await_ping host 20 "$DPU_IP"
 	n=$(qstat host "$HIF" xdp_drop)
 	to_host 50
 	reaches xdp_drop $((n + 50))

@@ -168,7 +168,7 @@ xdp_forward_routes()
 	dpu ip route add 10.88.0.0/24 via "$HOST_IP" </dev/null
 	host xdp-forward load -m native "$HIF" xv0 </dev/null
 	# The first ones find no neighbours.
-	await dpu 10 'ping -q -c 1 -W 1 10.88.0.2'
+	await_ping dpu 10 "10.88.0.2"
 	in=$(qstat host "$HIF" xdp_redirect) out=$(qstat host "$HIF" xdp_xmit)
 	dpu ping -q -c 50 -i 0.02 10.88.0.2 </dev/null
 	expect_range "redirected" $(($(qstat host "$HIF" xdp_redirect) - in)) 45 1000
