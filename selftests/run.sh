@@ -5,10 +5,11 @@
 #
 #	run.sh check		the static tests, everything on the stock kernel,
 #				a smoke set on the debug kernel
-#	run.sh check-full	everything on both kernels, with what "check" leaves out
-#	run.sh soak		on both kernels, the cases that have a count, with
-#				OPI_SCALE raised (100 unless set); an interrupted run
-#				goes on where it stopped
+#	run.sh check-full	everything on the stock kernel, with what "check" leaves
+#				out, and what reaches all of the driver on the debug kernel
+#	run.sh soak		what check-full leaves out on the debug kernel; then, on both
+#				kernels, the cases that have a count, with OPI_SCALE raised
+#				(100 unless set); an interrupted run goes on where it stopped
 #	run.sh [-k stock|debug] TEST[:CASE,CASE...]...
 #				these tests, as netdev or vm/netdev:ping_both_ways
 #	run.sh -l		list tests and cases
@@ -21,7 +22,9 @@
 # test bed, one boot per kernel) and bed/ (each makes its own).  A test says in a comment
 # "timeout: SECONDS" how long it may take on the stock kernel at scale 1, and
 # "soak: CASE CASE..." (or "soak: all") which of its cases OPI_SCALE lengthens.  One that
-# says "tier: check-full" is left out by "check".
+# says "tier: check-full" is left out by "check".  "debug: CASE CASE..." (or "debug: none")
+# is what check-full runs of it on the debug kernel, where everything takes five times as
+# long; without such a line it is all.
 #
 # A tier runs as several chains at once, since most tests wait most of the time:
 # where all of vm/ runs on a kernel it gets two beds and two chains, and one chain does
@@ -52,33 +55,42 @@ tests_in()
 	done | sort -k1,1n -k2 | cut -d' ' -f2
 }
 
-# Those of a directory that the tier runs: a soak only what is longer in it, a check not
-# what takes too long for it.
+# header NAME TEST: the words of a line, or of several, in the head of a test.
+header() { sed -n "s/^# $1: //p" "$here/$2.sh" | xargs; }
+
+# tier_tests DIRECTORY KERNEL: those that the tier runs, as TEST[:CASE,CASE...][@SCALE].
 tier_tests()
 {
 	local t cases
 
 	for t in $(tests_in "$1"); do
-		[ "$tier" != check ] || ! grep -qx '# tier: check-full' "$here/$t.sh" || continue
-		if [ "$tier" = soak ]; then
-			cases=$(sed -n 's/^# soak: //p' "$here/$t.sh" | tr -s ' \n' ',')
-			case $cases in
-			'') continue ;;
-			all,) ;;
-			*) t+=:${cases%,} ;;
-			esac
-		fi
-		printf '%s\n' "$t"
+		cases=
+		case $tier,$2 in
+		check,*)
+			[ "$(header tier "$t")" != check-full ] || continue
+			;;
+		check-full,debug)
+			cases=$(header debug "$t")
+			[ "$cases" != none ] || continue
+			;;
+		soak,*)
+			[ "$2" != debug ] || [ -z "$(header debug "$t")" ] || printf '%s@1\n' "$t"
+			cases=$(header soak "$t")
+			[ -n "$cases" ] || continue
+			[ "$cases" != all ] || cases=
+			;;
+		esac
+		printf '%s%s\n' "$t" "${cases:+:${cases// /,}}"
 	done
 }
 
 timeout_of()
 {
-	local t factor=$slow
+	local t=${1%@*} factor=$slow
 
 	[ "$2" != debug ] || factor=$((factor * 5))
-	t=$(sed -n 's/^# timeout: //p' "$here/${1%%:*}.sh")
-	echo $((${t:-120} * factor * OPI_SCALE))
+	t=$(header timeout "${t%%:*}")
+	echo $((${t:-120} * factor * $(scale_of "$1")))
 }
 
 list()
@@ -153,13 +165,15 @@ in_one_piece()
 	flock "$logs/.lock" printf '%s\n' "$out"
 }
 
-done_key() { printf '%s %s scale=%s %s' "$1" "$2" "$OPI_SCALE" "$(git -C "$OPI_TOP" rev-parse HEAD 2>/dev/null || :)"; }
+scale_of() { case $1 in *@*) echo "${1#*@}" ;; *) echo "$OPI_SCALE" ;; esac; }
+
+done_key() { printf '%s %s scale=%s %s' "$1" "${2%@*}" "$(scale_of "$2")" "$(git -C "$OPI_TOP" rev-parse HEAD 2>/dev/null || :)"; }
 
 # run_tests KERNEL TEST...: each under the runner, into one log per kernel and
 # directory.
 run_tests()
 {
-	local kernel=$1 test name cases dir log n=0 total key var began
+	local kernel=$1 test name cases dir log n=0 total key var began scale limit
 	shift
 
 	[ $# -gt 0 ] || return 0
@@ -168,10 +182,14 @@ run_tests()
 	for test in "$@"; do
 		n=$((n + 1))
 		cases=
+		key=$(done_key "$kernel" "$test")
+		scale=$(scale_of "$test")
+		limit=$(timeout_of "$test" "$kernel")
+		test=${test%@*}
 		case $test in *:*) cases=${test#*:} test=${test%%:*} ;; esac
 		dir=${test%/*} name=${test#*/}
 		log=$logs/$kernel-$dir-$name$part.tap
-		key=$(done_key "$kernel" "$test")
+		[ "$scale" = "$OPI_SCALE" ] || log=${log%.tap}-$scale.tap
 		if [ "$tier" = soak ] && grep -qxF "$key" "$logs/done"; then
 			echo "# $test: done by the interrupted run"
 			continue
@@ -184,10 +202,10 @@ run_tests()
 			cd "$BASE_DIR/opi/$dir"
 			# The runner is not written for these.
 			set +eu
-			kselftest_override_timeout=$(timeout_of "$test" "$kernel")
+			kselftest_override_timeout=$limit
 			# What a guest does takes longer on the debug kernel.
 			# shellcheck disable=SC2030 # for the test only
-			OPI_SLOW=$((slow * $([ "$kernel" = debug ] && echo 4 || echo 1)))
+			OPI_SCALE=$scale OPI_SLOW=$((slow * $([ "$kernel" = debug ] && echo 4 || echo 1)))
 			export kselftest_override_timeout OPI_SLOW
 			# shellcheck source=/dev/null
 			. "$BASE_DIR/kselftest/runner.sh"
@@ -296,7 +314,7 @@ make_queue()
 {
 	local t
 
-	for t in $(tier_tests vm); do
+	for t in $(tier_tests vm "$1"); do
 		case $tier,$t in
 		*,vm/up|*,vm/clean|*,vm/up:*|*,vm/clean:*) ;;
 		# What the smoke test does, others do at length.
@@ -330,11 +348,11 @@ other_chain()
 {
 	local k
 
-	run_tests host $(tier_tests static) $(tier_tests opitool)
+	run_tests host $(tier_tests static host) $(tier_tests opitool host)
 	for k in $kernels; do
 		case $tier,$k in
 		check,debug) run_kernel debug $smoke ;;
-		*) run_kernel "$k" $(tier_tests bed) ;;
+		*) run_kernel "$k" $(tier_tests bed "$k") ;;
 		esac
 	done
 }
@@ -374,11 +392,11 @@ check|check-full|soak)
 	;;
 esac
 
-if [ "$tier" = soak ]; then
-	OPI_SCALE=${OPI_SCALE:-100}
-fi
+# shellcheck disable=SC2031 # not those of a test
+[ "$tier" != soak ] || OPI_SCALE=${OPI_SCALE:-100}
+# shellcheck disable=SC2031
 OPI_SCALE=${OPI_SCALE:-1}
-# shellcheck disable=SC2031 # not that of a test
+# shellcheck disable=SC2031
 slow=${OPI_SLOW:-1}
 beds=${OPI_BED:-test}
 logs=${OPI_LOGS_DIR:-$OPI_TOP/build/logs}/$tier

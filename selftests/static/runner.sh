@@ -24,6 +24,8 @@ CASES="
 	a_soak_goes_on_where_it_stopped
 	a_soak_runs_what_is_longer_in_it
 	what_has_a_count_is_soaked
+	the_debug_kernel_runs_what_its_line_says
+	each_case_of_a_line_exists
 	a_failing_command_ends_a_case
 "
 
@@ -248,19 +250,59 @@ a_soak_runs_what_is_longer_in_it()
 	result 0 '2 passed, 0 failed' -k stock soak
 }
 
-# A count that no soak raises, and a name that is none.
+all_tests() { "$OPI_TOP/selftests/run.sh" -l | grep -v -e "^ " -e static/runner; }
+
+# A count that no soak raises.
 what_has_a_count_is_soaked()
 {
-	local t c
+	local t
 
-	for t in $("$OPI_TOP/selftests/run.sh" -l | grep -v -e "^ " -e static/runner); do
+	for t in $(all_tests); do
 		t=$OPI_TOP/selftests/$t.sh
 		if grep -q -e '$(times ' -e 'OPI_SCALE=' "$t"; then
 			grep -q '^# soak: ' "$t" || fail "$t has a count and no soak"
 		fi
+	done
+}
+
+# Some of a test's cases, none, or all if it has no such line; in a soak what was left out.
+the_debug_kernel_runs_what_its_line_says()
+{
+	local name
+
+	for name in some none whole; do
+		{
+			[ "$name" != some ] || printf '# debug: b\n# debug: c\n'
+			[ "$name" != none ] || echo '# debug: none'
+			[ "$name" != whole ] || echo '# soak: c'
+			cat <<-T
+			CASES="a b c"
+			for c in \$CASES; do eval "\$c() { echo $name \$c \$OPI_SCALE >>'$CASE_DIR/did'; }"; done
+			T
+			echo 'run_cases "$@"'
+		} | make_cases "$name"
+	done
+	mv "$tests"/static/*.sh "$tests/bed/"
+	result 0 '5 passed, 0 failed' -k debug check-full
+	expect_eq "check-full" "$(sort "$CASE_DIR/did" | xargs)" "some b 1 some c 1 whole a 1 whole b 1 whole c 1"
+	rm "$CASE_DIR/did"
+	result 0 '9 passed, 0 failed' -k stock check-full
+	rm "$CASE_DIR/did"
+	result 0 '7 passed, 0 failed' -k debug soak
+	expect_eq "soak" "$(sort "$CASE_DIR/did" | xargs)" \
+		"none a 1 none b 1 none c 1 some a 1 some b 1 some c 1 whole c 100"
+}
+
+each_case_of_a_line_exists()
+{
+	local t c
+
+	for t in $(all_tests); do
+		t=$OPI_TOP/selftests/$t.sh
 		while read -r c; do
-			[ "$c" = all ] || grep -qx "	$c" "$t" || fail "$t: no case $c"
-		done < <(sed -n 's/^# soak: //p' "$t" | tr ' ' '\n')
+			case $c in all|none) continue ;; esac
+			grep -qx "	$c" "$t" || fail "$t: no case $c"
+		done < <(sed -n 's/^# \(soak\|debug\): //p' "$t" | tr ' ' '\n')
 	done
 }
 
