@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
+# debug: none
 #
 # A card in isolated mode: the host learns and changes the least, the driver lives
 # with that, and it is the card that refuses.

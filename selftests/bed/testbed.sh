@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# debug: none
 #
 # qemu/testbed keeps its promises to the scripts that rely on it: arguments,
 # streams and statuses pass exactly, each power verb does what it says, beds do

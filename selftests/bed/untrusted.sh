@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
+# debug: none
 #
 # A card that does not trust its host's function: it hears what is for it and no more,
 # whatever the host asks for, and keeps its address.  It is the card that refuses; the

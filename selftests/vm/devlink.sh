@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# debug: a_dump_shows_registers_and_commands function_address_can_be_set_by_the_dpu
 # order: 20
 #
 # What devlink says of a card on both sides, and what it refuses.

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# debug: queue_pairs_are_limited_at_a_reload subfunctions_are_limited_at_a_reload
+# debug: a_namespace_that_ends_takes_no_size_below_what_is_in_use
 # order: 44
 #
 # devlink resources: what there is, how much of it is used, and what becomes of

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
+# debug: registers_can_be_dumped the_health_of_sending_can_be_diagnosed
 # order: 37
 #
 # What ethtool and devlink show of the data path: counters in our words and in

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# debug: none
 # order: 39
 #
 # The kernel's own tests of forwarding between ports, unmodified, with functions and with

@@ -3,6 +3,7 @@
 # timeout: 1200
 # order: 39
 # tier: check-full
+# debug: none
 #
 # The kernel's own tests of forwarding between ports: those that take minutes on an
 # emulated processor.  See forwarding.sh.

@@ -3,6 +3,7 @@
 # timeout: 400
 # order: 47
 # soak: random_operations_and_all_agree functions_come_and_go_beside_traffic functions_come_and_go_while_drivers_and_machines_do
+# debug: random_operations_and_all_agree
 #
 # Many operations on functions, legal and illegal, at random: each gives the result that
 # it must, and card, DPU and host agree afterwards.  And subfunctions that come and go

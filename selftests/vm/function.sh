@@ -3,6 +3,7 @@
 # timeout: 400
 # order: 46
 # soak: dumps_are_whole_while_functions_come_and_go
+# debug: each_step_of_a_subfunction_is_told dumps_are_whole_while_functions_come_and_go
 #
 # The function table as both sides are told of it: events of each step, dumps while
 # functions come and go, what survives losing events.  Virtual functions and

@@ -6,6 +6,8 @@
 # soak: the_dpu_function_is_reset_while_both_send
 # soak: the_host_unbinds_and_binds_while_the_dpu_sends
 # soak: the_host_function_is_removed_and_found_again
+# debug: both_reload_at_once the_host_function_is_reset_while_both_send
+# debug: the_host_function_is_removed_and_found_again the_driver_goes_while_its_netdev_is_in_use
 # order: 40
 #
 # The driver goes and comes on either side while the other sends, functions are

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
 # soak: changes_in_quick_succession_end_in_the_last_state
+# debug: what_is_sent_on_a_port_that_is_down_is_gone
+# debug: changes_in_quick_succession_end_in_the_last_state
 # order: 31
 #
 # Each end of a port sees what the other end and the wire do, and what is sent

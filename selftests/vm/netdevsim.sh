@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
+# debug: none
 # order: 39
 #
 # The kernel's own tests of devlink, unmodified, on its simulated card (netdevsim): where

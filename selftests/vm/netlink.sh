@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
 # soak: peer_events_come_in_order_with_their_numbers
+# debug: unbinding_and_binding_are_events a_listener_that_lost_events_learns_it_and_catches_up
 # order: 25
 #
 # The generic netlink family as programs use it: both sides tell the same story,

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 240
+# debug: none
 # order: 26
 #
 # opitool with a real card, on both sides.  (What it does without one: opitool/.)

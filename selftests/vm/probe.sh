@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# debug: functions_without_service_are_left_alone
 # order: 10
 #
 # The card is found on both sides, is what the interface says, and both sides

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# debug: rates_are_given_again_after_a_reset nodes_go_with_a_reload
+# debug: police_is_given_again_after_a_reset police_goes_with_its_filter
 # order: 46
 #
 # devlink rates of host functions and tc's police on representors: that they hold,

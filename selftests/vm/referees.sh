@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
+# debug: none
 # order: 38
 #
 # The kernel's own tests of network drivers, unmodified, on the host's netdev with the

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
 # soak: regions_can_be_read_while_the_function_is_reset
+# debug: a_dead_function_has_rings_but_no_registers
+# debug: regions_can_be_read_while_the_function_is_reset the_driver_goes_with_snapshots_left
 # order: 22
 #
 # devlink regions: registers, admin queue and event queues, as snapshots and

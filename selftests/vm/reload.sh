@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
 # soak: the_host_reloads_while_the_dpu_sends the_dpu_reloads_while_the_host_sends both_reload_at_once
+# debug: both_reload_at_once reload_goes_to_another_namespace_and_back
+# debug: a_namespace_that_ends_gives_the_device_back a_dead_function_is_reloaded_when_it_is_back
 # order: 42
 #
 # devlink reload: on both sides, idle and under traffic, into another network

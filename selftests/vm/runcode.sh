@@ -3,6 +3,7 @@
 # timeout: 200
 # soak: pages_of_code_run_as_they_were_sent pages_of_code_run_on_the_host_too
 # soak: programs_run_as_they_were_sent
+# debug: none
 # order: 33
 #
 # Machine code that arrives over the card runs on the DPU as it was sent.  The

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
+# debug: none
 # order: 46
 #
 # How orchestrators find functions and their representors: what sriovnet, and with

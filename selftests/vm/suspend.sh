@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
 # soak: both_suspend_many_times
+# debug: the_host_suspends_its_devices_and_comes_back
 # order: 46
 #
 # The devices of either machine are suspended and resumed: traffic comes back,

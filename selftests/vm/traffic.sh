@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 240
 # soak: each_queue_answers_at_once all_is_well_while_everything_changes
+# debug: all_is_well_while_everything_changes
 # order: 39
 #
 # Traffic of all kinds, both ways, over all queues, every byte of it checked, while

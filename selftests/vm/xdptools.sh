@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 200
 # soak: xdp_trafficgen_sends_through_the_netdev
+# debug: none
 # order: 37
 #
 # The programs that people use with XDP (xdp-tools) work on the host's netdev: a
