@@ -145,7 +145,7 @@ referee()
 	*) set -- "./$name" "$@" ;;
 	esac
 	# shellcheck disable=SC2016 # for the guest
-	on "$vm" env "${REFEREE_ENV[@]}" sh -c 'cd "$1" && shift && exec "$@"' sh "$LINUX/${test%/*}" \
+	on "$vm" env REFEREE_WAIT="$(secs 5)" "${REFEREE_ENV[@]}" sh -c 'cd "$1" && shift && exec "$@"' sh "$LINUX/${test%/*}" \
 		"$GUEST/contain" referee "$(secs "$REFEREE_SECS")" "${REFEREE_UNDER[@]}" "$@" </dev/null >"$CASE_DIR/tap" || rc=$?
 	cat "$CASE_DIR/tap"
 	results "$rc" <"$CASE_DIR/tap" >"$CASE_DIR/results"
