@@ -77,6 +77,25 @@ netdev_stat() { on_sh "$1" 'cat /sys/class/net/$1/statistics/$2' "$2" "$3"; }
 ping_works() { on_sh "$1" 'ping -q -c 2 -i 0.2 -W 2 $1' "$2" >/dev/null; }
 ping_fails() { ! on_sh "$1" 'ping -q -c 2 -i 0.2 -W 1 $1' "$2" >/dev/null; }
 
+# neighbour NAME [NETNS]: the host, or a namespace of it, sends to the DPU all the time,
+# and nothing of it is lost: lost_nothing NAME.
+neighbour() { bg "$1" host ${2:+ip netns exec "$2"} ping -i 0.03 -s 1200 "$DPU_IP"; }
+
+# What is on its way when it is told to end is not lost, whatever ping says.
+lost_nothing()
+{
+	bg_stop "$1" INT
+	awk -F 'icmp_seq=' -v name="$1" '
+		/ bytes from .*icmp_seq=/ {
+			n++; at = $2 + 0
+			if (at + wraps * 65536 < last - 32768) wraps++
+			if (at + wraps * 65536 > last) last = at + wraps * 65536
+		}
+		/DUP|wrong data/ { bad++ }
+		END { printf "%s: %d answers to %d\n", name, n, last; exit !(n == last && n > 10 && !bad) }' \
+		"$CASE_DIR/$1" >&2 || fail "answers are missing"
+}
+
 # Statistics of card and driver: estat VM IF NAME
 estat() { on "$1" ethtool -S "$2" </dev/null | awk -v n="$3:" '$1 == n { print $2 }'; }
 

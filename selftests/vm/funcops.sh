@@ -146,20 +146,6 @@ use_all()
 # cycles COUNT [OPTION...]
 cycles() { dpu timeout "$(secs "$(times 120)")" "$GUEST/funcops" cycles "$@" -s "$OPI_SEED" </dev/null; }
 
-# neighbour NAME [NETNS]: sends all the time, and nothing of it is lost.
-neighbour() { bg "$1" host ${2:+ip netns exec "$2"} ping -i 0.03 -s 1200 "$DPU_IP"; }
-
-# What is on its way when it is told to end is not lost.
-lost_nothing()
-{
-	bg_stop "$1" INT
-	awk -F 'icmp_seq=' -v name="$1" '
-		/ bytes from .*icmp_seq=/ { n++; if ($2 + 0 > last) last = $2 + 0 }
-		/DUP|wrong data/ { bad++ }
-		END { printf "%s: %d answers to %d\n", name, n, last; exit !(n == last && n > 10 && !bad) }' \
-		"$CASE_DIR/$1" >&2 || fail "answers are missing"
-}
-
 functions_come_and_go_beside_traffic()
 {
 	local port starts

@@ -158,14 +158,13 @@ under_traffic()
 	sf_net 2 10.77.0.122
 	bg flood1 host ip netns exec sf1 ping -q -f "$DPU_IP"
 	bg flood2 dpu ping -q -f 10.77.0.121
-	bg other host ip netns exec sf2 ping -q -i 0.05 "$DPU_IP"
+	neighbour other sf2
 	sleep 1
 	"$@"
 	await host 20 "! grep -qx 1 /sys/bus/auxiliary/devices/opi_core.sf.*/sfnum"
 	bg_stop flood1
 	bg_stop flood2
-	bg_stop other INT
-	expect_match "loss of the other" "$(cat "$CASE_DIR/other")" ' 0% packet loss'
+	lost_nothing other
 	no_stuck_tasks host
 	no_stuck_tasks dpu
 	ping_works host "$DPU_IP"
@@ -212,15 +211,14 @@ subfunctions_come_and_go_under_traffic()
 {
 	local i
 
-	bg ping host ping -q -i 0.05 "$DPU_IP"
+	neighbour ping
 	for ((i = 0; i < $(times 3); i++)); do
 		sf_net 1 10.77.0.121
 		sf_del 1
 		await host 20 '! ls -d /sys/bus/auxiliary/devices/opi_core.sf.*'
 		host_sh 'ip netns del sf1'
 	done
-	bg_stop ping INT
-	expect_match "loss" "$(cat "$CASE_DIR/ping")" ' 0% packet loss'
+	lost_nothing ping
 }
 
 the_hosts_driver_is_unbound_and_bound()

@@ -173,7 +173,7 @@ vfs_come_and_go_under_traffic()
 {
 	local i
 
-	bg ping host ping -q -i 0.05 "$DPU_IP"
+	neighbour ping
 	for ((i = 0; i < $(times 3); i++)); do
 		vfs 0
 		vfs 4
@@ -185,8 +185,7 @@ vfs_come_and_go_under_traffic()
 		host_sh 'ip netns del vf0'
 	done
 	# The PF was not disturbed.
-	bg_stop ping INT
-	expect_match "loss" "$(cat "$CASE_DIR/ping")" ' 0% packet loss'
+	lost_nothing ping
 }
 
 a_vf_is_reset_while_another_sends()
@@ -198,13 +197,12 @@ a_vf_is_reset_while_another_sends()
 	vf_net 1 10.77.0.111
 	await_ping_from 20 vf0 "$DPU_IP"
 	await_ping_from 20 vf1 "$DPU_IP"
-	bg ping host ip netns exec vf1 ping -q -i 0.05 "$DPU_IP"
+	neighbour ping vf1
 	for ((i = 0; i < $(times 3); i++)); do
 		host_sh 'echo 1 >"$1/reset"' "$(vf_dir 0)"
 		await_ping_from 20 vf0 "$DPU_IP"
 	done
-	bg_stop ping INT
-	expect_match "loss of the other" "$(cat "$CASE_DIR/ping")" ' 0% packet loss'
+	lost_nothing ping
 }
 
 a_vf_is_unbound_and_bound()
