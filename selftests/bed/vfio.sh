@@ -50,28 +50,6 @@ CASES="
 
 trap 'tb down' EXIT
 
-the_bed_comes_up()
-{
-	OPI_BOOT_TIMEOUT=$(secs 120) tb up --kernel "$OPI_KERNEL" --iommu on
-	net_up
-}
-
-# VF 0 is the process's, VF 1 has its netdev.
-functions_up()
-{
-	net_up
-	vfs 2
-	vf_bind 0 vfio-pci
-	vf_bind 1 opi_core
-	fn_bridge "$(fn_rep vf 0)" "$(fn_rep vf 1)"
-}
-
-other_up()
-{
-	fn_netns other "$(vf_if 1)" 10.77.0.111
-	await_ping_from 20 other "$DPU_IP"
-}
-
 a_process_has_a_function()
 {
 	local info
@@ -212,12 +190,11 @@ a_function_that_is_stopped_disturbs_no_other()
 {
 	functions_up
 	other_up
-	bg other_ping host ip netns exec other ping -q -i 0.05 "$DPU_IP"
+	neighbour neighbour other
 	user 0 stray admin-ring
 	user 0 stray send-ring
 	user 0 stray send-data
-	bg_stop other_ping INT
-	expect_match "loss of the other" "$(cat "$CASE_DIR/other_ping")" ' 0% packet loss'
+	lost_nothing neighbour
 	user 0 ping "$USER_IP" "$DPU_IP"
 }
 
@@ -313,28 +290,6 @@ a_process_that_does_not_let_go_is_waited_for()
 }
 
 # ---- migration -------------------------------------------------------------
-
-migratable() { dpu devlink port function set "$(fn_port vf "$1")" migratable "$2" </dev/null; }
-
-# What the driver has said lately: said_lately COUNT-OF-LINES-BEFORE.
-log_lines() { host_sh 'dmesg | wc -l'; }
-log_since() { host_sh 'dmesg | tail -n +$(($1 + 1))' "$1"; }
-
-# VF 0 and VF 1 are of processes, and can be moved.
-migration_up()
-{
-	local n
-
-	net_up
-	vfs 2
-	for n in 0 1; do
-		migratable "$n" enable
-		vf_bind "$n" opi_vfio_pci
-	done
-	fn_bridge "$(fn_rep vf 0)" "$(fn_rep vf 1)"
-	# What says so is expected: a change that fails needs a reset.
-	expect_log host 'opi_vfio_pci [0-9a-f:.]+: no way from [a-z0-9-]+ to [a-z0-9-]+: -[0-9A-Z]+, a reset helps'
-}
 
 a_function_that_is_not_migratable_is_refused_with_a_reason()
 {
@@ -554,27 +509,6 @@ a_card_that_does_not_answer_ends_in_an_error()
 	await_dpu host 30 '.dev_state == "ready"'
 	host_net_up
 	wait_for 20 user 0 ping "$USER_IP" "$DPU_IP"
-}
-
-modules_unload()
-{
-	net_up
-	vfs 0
-	# Not modprobe -r, which takes opi_core with it.
-	host_sh 'rmmod opi_vfio_pci && modprobe -r vfio_pci && modprobe -r opi_core && ! lsmod | grep -E "^(opi|vfio_pci)" && modprobe opi_core'
-}
-
-both_kernels_are_content()
-{
-	local vm
-
-	for vm in host dpu; do
-		no_stuck_tasks "$vm"
-		expect_eq "console of $vm" "$(bad_log "$vm")" ""
-		expect_eq "errors in the log of $vm" "$(kernel_errors "$vm" | grep -v DMAR)" ""
-	done
-	net_up
-	ping_works host "$DPU_IP"
 }
 
 run_cases "$@"

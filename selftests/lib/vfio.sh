@@ -57,3 +57,72 @@ user_ends()
 	expect_eq "status of opi-user" "$rc" "$2"
 	expect_match "words of opi-user" "$(cat "$CASE_DIR/$1")" "$3"
 }
+
+# VF 0 is the process's, VF 1 has its netdev.
+functions_up()
+{
+	net_up
+	vfs 2
+	vf_bind 0 vfio-pci
+	vf_bind 1 opi_core
+	fn_bridge "$(fn_rep vf 0)" "$(fn_rep vf 1)"
+}
+
+other_up()
+{
+	fn_netns other "$(vf_if 1)" 10.77.0.111
+	await_ping_from 20 other "$DPU_IP"
+}
+
+migratable() { dpu devlink port function set "$(fn_port vf "$1")" migratable "$2" </dev/null; }
+
+# What the kernel has said since there were so many lines: log_since COUNT.
+log_lines() { host_sh 'dmesg | wc -l'; }
+log_since() { host_sh 'dmesg | tail -n +$(($1 + 1))' "$1"; }
+
+# A change of state that fails needs a reset, and the driver says so.
+way_lines='opi_vfio_pci [0-9a-f:.]+: no way from [a-z0-9-]+ to [a-z0-9-]+: -[0-9A-Z]+, a reset helps'
+
+# VF 0 and VF 1 are of processes, and can be moved.
+migration_up()
+{
+	local n
+
+	net_up
+	vfs 2
+	for n in 0 1; do
+		migratable "$n" enable
+		vf_bind "$n" opi_vfio_pci
+	done
+	fn_bridge "$(fn_rep vf 0)" "$(fn_rep vf 1)"
+	expect_log host "$way_lines"
+}
+
+# ---- cases that each test with a bed of its own begins and ends with
+
+the_bed_comes_up()
+{
+	OPI_BOOT_TIMEOUT=$(secs 120) tb up --kernel "$OPI_KERNEL" --iommu on
+	net_up
+}
+
+modules_unload()
+{
+	net_up
+	vfs 0
+	# Not modprobe -r, which takes opi_core with it.
+	host_sh 'rmmod opi_vfio_pci && modprobe -r vfio_pci vfio_pci_core && modprobe -r opi_core && ! lsmod | grep -E "^(opi|vfio_pci)" && modprobe opi_core'
+}
+
+both_kernels_are_content()
+{
+	local vm
+
+	for vm in host dpu; do
+		no_stuck_tasks "$vm"
+		expect_eq "console of $vm" "$(bad_log "$vm")" ""
+		expect_eq "errors in the log of $vm" "$(kernel_errors "$vm" | grep -v DMAR)" ""
+	done
+	net_up
+	ping_works host "$DPU_IP"
+}
