@@ -97,13 +97,14 @@ static int opi_func_add(struct opi_dev *od, u32 id,
 	func->epoch = ++od->func_epoch;
 	func->info = *info;
 	func->seen = true;
+	opi_mig_read(od, info, &func->mig);
 	err = xa_insert(&od->funcs, id, func, GFP_KERNEL);
 	if (err) {
 		kfree(func);
 		return err;
 	}
 	od->n_funcs++;
-	opi_nl_func_add(&od->nl, &func->nl, info);
+	opi_nl_func_add(&od->nl, &func->nl, info, &func->mig);
 	return 0;
 }
 
@@ -144,7 +145,8 @@ int opi_func_reread(struct opi_dev *od, u32 id)
 		return opi_func_add(od, id, &info);
 	func->seen = true;
 	func->info = info;
-	opi_nl_func_tell(&func->nl, &info, 0);
+	opi_mig_read(od, &info, &func->mig);
+	opi_nl_func_tell(&func->nl, &info, &func->mig, 0);
 	return 0;
 }
 
@@ -240,7 +242,7 @@ void opi_func_withheld(struct opi_dev *od)
 
 	xa_for_each(&od->funcs, id, func) {
 		func->info.state = OPI_FUNC_HIDDEN;
-		opi_nl_func_tell(&func->nl, &func->info, 0);
+		opi_nl_func_tell(&func->nl, &func->info, &func->mig, 0);
 	}
 }
 
@@ -347,11 +349,12 @@ static void opi_func_changed(struct opi_dev *od, struct opi_func *func,
 	 * step, and the last step is the answer's.
 	 */
 	func->info = info;
+	opi_mig_read(od, &info, &func->mig);
 	if (ev->value < ARRAY_SIZE(opi_func_changes))
 		more = opi_func_changes[ev->value];
 	if (ev->sub <= OPI_FUNC_ATTACHED)
 		info.state = ev->sub;
-	opi_nl_func_tell(&func->nl, &info, more);
+	opi_nl_func_tell(&func->nl, &info, &func->mig, more);
 	if (!opi_is_dpu(od) && more & OPI_FUNCTION_CHANGE_SET)
 		opi_ports_readdress(od, le32_to_cpu(info.port));
 }
@@ -396,7 +399,8 @@ void opi_func_refresh(struct opi_dev *od, struct opi_func *func)
 	if (opi_func_get(od, func->id, &info) || !opi_func_same(func, &info))
 		return;
 	func->info = info;
-	opi_nl_func_show(&func->nl, &info);
+	opi_mig_read(od, &info, &func->mig);
+	opi_nl_func_show(&func->nl, &info, &func->mig);
 }
 
 /* Why the card refuses, in words. */

@@ -324,6 +324,9 @@ static void opi_event_handle(struct opi_dev *od, const struct opi_event *ev,
 	case OPI_EV_FUNC:
 		opi_func_event(od, ev);
 		break;
+	case OPI_EV_MIG:
+		opi_mig_event(od, ev);
+		break;
 	default:
 		break;
 	}

@@ -74,11 +74,27 @@ struct opi_nl_dpu {
 };
 
 /**
+ * struct opi_nl_mig - what the family shows of a function's way to another
+ * @src_serial:	card from which its state came; 0: from none
+ * @src_func_id: function there
+ * @state:	enum opi_mig_state
+ * @known:	there is anything to show
+ */
+struct opi_nl_mig {
+	u64 src_serial;
+	u32 src_func_id;
+	u8 state;
+	bool known;
+};
+
+/**
  * struct opi_nl_func - a function as the family knows it
  * @list:	place in the list of its device
  * @dpu:	the device that tells of it; NULL: not shown
  * @info:	what was handed in last
  * @told:	what listeners know
+ * @mig:	its migration, as handed in last
+ * @mig_told:	what listeners know of that
  *
  * Part of the driver's structure of the function; all zero before
  * opi_nl_func_add(), private to netlink_func.c.
@@ -88,6 +104,8 @@ struct opi_nl_func {
 	struct opi_nl_dpu *dpu;
 	struct opi_func_info info;
 	struct opi_func_info told;
+	struct opi_nl_mig mig;
+	struct opi_nl_mig mig_told;
 };
 
 int opi_nl_init(void);
@@ -105,12 +123,15 @@ void opi_nl_dpu_update(struct opi_nl_dpu *dpu,
 		       const struct opi_nl_state *state, u32 more);
 
 void opi_nl_func_add(struct opi_nl_dpu *dpu, struct opi_nl_func *func,
-		     const struct opi_func_info *info);
+		     const struct opi_func_info *info,
+		     const struct opi_nl_mig *mig);
 void opi_nl_func_del(struct opi_nl_func *func);
 void opi_nl_func_show(struct opi_nl_func *func,
-		      const struct opi_func_info *info);
+		      const struct opi_func_info *info,
+		      const struct opi_nl_mig *mig);
 void opi_nl_func_tell(struct opi_nl_func *func,
-		      const struct opi_func_info *info, u32 more);
+		      const struct opi_func_info *info,
+		      const struct opi_nl_mig *mig, u32 more);
 
 /**
  * struct opi_func_attrs - what a request wants changed of a function

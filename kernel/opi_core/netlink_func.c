@@ -48,6 +48,22 @@ static int opi_nl_func_fill_some(struct sk_buff *skb,
 	return 0;
 }
 
+static int opi_nl_func_fill_mig(struct sk_buff *skb,
+				const struct opi_nl_mig *mig)
+{
+	if (!mig->known)
+		return 0;
+	if (nla_put_u32(skb, OPI_A_FUNCTION_MIG_STATE, mig->state))
+		return -EMSGSIZE;
+	if (mig->src_serial &&
+	    (nla_put_u64_64bit(skb, OPI_A_FUNCTION_SOURCE_SERIAL,
+			       mig->src_serial, OPI_A_FUNCTION_PAD) ||
+	     nla_put_u32(skb, OPI_A_FUNCTION_SOURCE_FUNC_ID,
+			 mig->src_func_id)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int opi_nl_func_fill(struct sk_buff *skb, const void *obj, u64 seq,
 			    u32 changed)
 {
@@ -81,7 +97,8 @@ static int opi_nl_func_fill(struct sk_buff *skb, const void *obj, u64 seq,
 	if (changed && nla_put_u32(skb, OPI_A_FUNCTION_CHANGED, changed))
 		return -EMSGSIZE;
 
-	return opi_nl_func_fill_some(skb, info);
+	return opi_nl_func_fill_some(skb, info) ?:
+	       opi_nl_func_fill_mig(skb, &func->mig);
 }
 
 /* Does a request name a device and a function? */
@@ -312,18 +329,29 @@ static u32 opi_nl_func_diff(const struct opi_func_info *old,
 	return changed;
 }
 
+static u32 opi_nl_mig_diff(const struct opi_nl_mig *old,
+			   const struct opi_nl_mig *new)
+{
+	return old->known != new->known || old->state != new->state ||
+	       old->src_serial != new->src_serial ||
+	       old->src_func_id != new->src_func_id ?
+		OPI_FUNCTION_CHANGE_MIGRATION : 0;
+}
+
 /**
  * opi_nl_func_add - show a function
  * @dpu:	the device that tells of it
  * @func:	all zero
  * @info:	of the function
+ * @mig:	its migration
  *
  * If the device is not shown yet, neither is the function until it is.
  *
  * Context: any but hard interrupts.
  */
 void opi_nl_func_add(struct opi_nl_dpu *dpu, struct opi_nl_func *func,
-		     const struct opi_func_info *info)
+		     const struct opi_func_info *info,
+		     const struct opi_nl_mig *mig)
 {
 	u32 id = le32_to_cpu(info->func_id);
 	struct opi_nl_func *prev;
@@ -333,6 +361,8 @@ void opi_nl_func_add(struct opi_nl_dpu *dpu, struct opi_nl_func *func,
 	func->dpu = dpu;
 	func->info = *info;
 	func->told = *info;
+	func->mig = *mig;
+	func->mig_told = *mig;
 	list_for_each_entry_reverse(prev, &dpu->funcs, list)
 		if (le32_to_cpu(prev->info.func_id) < id)
 			break;
@@ -367,16 +397,19 @@ void opi_nl_func_del(struct opi_nl_func *func)
  * opi_nl_func_show - take over what was read of a function
  * @func:	the function
  * @info:	of the function
+ * @mig:	its migration
  *
  * Listeners are told later, when the card's own event is there.
  *
  * Context: any but hard interrupts.
  */
 void opi_nl_func_show(struct opi_nl_func *func,
-		      const struct opi_func_info *info)
+		      const struct opi_func_info *info,
+		      const struct opi_nl_mig *mig)
 {
 	spin_lock_bh(&opi_nl_lock);
 	func->info = *info;
+	func->mig = *mig;
 	spin_unlock_bh(&opi_nl_lock);
 }
 
@@ -384,24 +417,29 @@ void opi_nl_func_show(struct opi_nl_func *func,
  * opi_nl_func_tell - take over what was read of a function, and tell of it
  * @func:	the function
  * @info:	of the function
+ * @mig:	its migration
  * @more:	OPI_FUNCTION_CHANGE_* that has happened, whether or not @info
- *		shows it
+ *		or @mig shows it
  *
- * Sends an event if @info holds something that listeners do not know, or @more
+ * Sends an event if these hold something that listeners do not know, or @more
  * is not 0.
  *
  * Context: any but hard interrupts.
  */
 void opi_nl_func_tell(struct opi_nl_func *func,
-		      const struct opi_func_info *info, u32 more)
+		      const struct opi_func_info *info,
+		      const struct opi_nl_mig *mig, u32 more)
 {
 	u32 changed;
 
 	rcu_read_lock();
 	spin_lock_bh(&opi_nl_lock);
-	changed = opi_nl_func_diff(&func->told, info) | more;
+	changed = opi_nl_func_diff(&func->told, info) |
+		  opi_nl_mig_diff(&func->mig_told, mig) | more;
 	func->info = *info;
 	func->told = *info;
+	func->mig = *mig;
+	func->mig_told = *mig;
 	if (changed && func->dpu->devlink)
 		opi_nl_notify(func->dpu, OPI_NL_CMD_FUNCTION_CHANGE_NTF,
 			      opi_nl_func_fill, func, changed);

@@ -125,6 +125,8 @@ struct opi_init_config {
  *		from it and given back; under devl_lock
  * @seen:	it is in the card's list; under devl_lock
  * @info:	as last heard; @state and @func_id are checked; under devl_lock
+ * @mig:	its migration, on the DPU, as last heard and checked; under
+ *		devl_lock
  * @nl:		netlink's part
  */
 struct opi_func {
@@ -132,6 +134,7 @@ struct opi_func {
 	u64			epoch;
 	bool			seen;
 	struct opi_func_info	info;
+	struct opi_nl_mig	mig;
 	struct opi_nl_func	nl;
 };
 
@@ -486,6 +489,12 @@ void opi_func_gone(struct opi_dev *od, u32 id);
 void opi_func_withheld(struct opi_dev *od);
 void opi_func_event(struct opi_dev *od, const struct opi_event *ev);
 void opi_func_refresh(struct opi_dev *od, struct opi_func *func);
+
+/* ---- mig.c ------------------------------------------------------------- */
+
+void opi_mig_read(struct opi_dev *od, const struct opi_func_info *info,
+		  struct opi_nl_mig *mig);
+void opi_mig_event(struct opi_dev *od, const struct opi_event *ev);
 
 /* ---- sriov.c ----------------------------------------------------------- */
 

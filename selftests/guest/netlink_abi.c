@@ -82,6 +82,22 @@ out:
 	ans->n_dpus++;
 }
 
+/* Of virtual functions only, of a known state, and from a function of a card. */
+static bool migration_is_right(const struct nlattr *const *tb, uint32_t type)
+{
+	const struct nlattr *state = tb[OPI_A_FUNCTION_MIG_STATE];
+	const struct nlattr *serial = tb[OPI_A_FUNCTION_SOURCE_SERIAL];
+	const struct nlattr *id = tb[OPI_A_FUNCTION_SOURCE_FUNC_ID];
+
+	if (!state)
+		return !serial && !id;
+	if (type != OPI_PORT_VF || attr_len(state) != 4 || attr_u32(state) > OPI_MIG_ERROR)
+		return false;
+	if (!serial)
+		return !id;
+	return attr_len(serial) == 8 && attr_u64(serial) && id && attr_len(id) == 4;
+}
+
 static void take_func(const struct nlmsghdr *nlh, struct answer *ans)
 {
 	static const struct { uint16_t type; size_t len; } must[] = {
@@ -109,6 +125,8 @@ static void take_func(const struct nlmsghdr *nlh, struct answer *ans)
 		f->type = attr_u32(tb[OPI_A_FUNCTION_TYPE]);
 		f->serial = attr_u64(tb[OPI_A_FUNCTION_SERIAL]);
 		f->seq = attr_u64(tb[OPI_A_FUNCTION_SEQ]);
+		if (!migration_is_right(tb, f->type))
+			f->complete = false;
 	}
 	ans->n_funcs++;
 }
@@ -594,7 +612,9 @@ TEST_F(func, refuses_attributes_that_only_answers_have)
 {
 	static const uint16_t types[] = {
 		OPI_A_FUNCTION_TYPE, OPI_A_FUNCTION_OPSTATE, OPI_A_FUNCTION_NUM_VFS,
-		OPI_A_FUNCTION_HOST_ADDRESS, OPI_A_FUNCTION_CHANGED, OPI_A_FUNCTION_MAX + 1,
+		OPI_A_FUNCTION_HOST_ADDRESS, OPI_A_FUNCTION_CHANGED,
+		OPI_A_FUNCTION_MIG_STATE, OPI_A_FUNCTION_SOURCE_SERIAL,
+		OPI_A_FUNCTION_SOURCE_FUNC_ID, OPI_A_FUNCTION_MAX + 1,
 	};
 	uint32_t one = 1;
 	size_t i;

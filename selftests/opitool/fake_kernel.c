@@ -117,6 +117,9 @@ static const struct field function_fields[] = {
 	{ "numvfs",	OPI_A_FUNCTION_NUM_VFS,	U32, 0 },
 	{ "seq",	OPI_A_FUNCTION_SEQ,	U64, 0 },
 	{ "changed",	OPI_A_FUNCTION_CHANGED,	U32, 0 },
+	{ "mig",	OPI_A_FUNCTION_MIG_STATE, U32, 0 },
+	{ "srcserial",	OPI_A_FUNCTION_SOURCE_SERIAL, U64, 0 },
+	{ "src",	OPI_A_FUNCTION_SOURCE_FUNC_ID, U32, 0 },
 };
 
 static const struct field dev_fields[] = {
@@ -240,7 +243,7 @@ static void put_field(struct nl_msg *msg, const struct field *f,
 	struct nla_bitfield32 bits;
 	unsigned char bytes[64];
 	uint64_t n = strtoull(value, NULL,
-			      !strcmp(f->key, "serial") ? 16 : 0);
+			      strstr(f->key, "serial") ? 16 : 0);
 
 	switch (f->type) {
 	case U8:

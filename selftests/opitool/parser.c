@@ -111,6 +111,9 @@ static struct nl_msg *good(enum kind kind)
 		nla_put_u64(msg, OPI_A_FUNCTION_SEQ, 1ULL << 40);
 		nla_put_u32(msg, OPI_A_FUNCTION_CHANGED,
 			    OPI_FUNCTION_CHANGE_ATTACHED);
+		nla_put_u32(msg, OPI_A_FUNCTION_MIG_STATE, OPI_MIG_STOPPED);
+		nla_put_u64(msg, OPI_A_FUNCTION_SOURCE_SERIAL, 1ULL << 63);
+		nla_put_u32(msg, OPI_A_FUNCTION_SOURCE_FUNC_ID, 77);
 		return msg;
 	case DEVDEV:
 		msg = genl(DEVLINK_CMD_INFO_GET);
@@ -236,7 +239,11 @@ TEST(good_function)
 	EXPECT_EQ(any.function.num_vfs, 100 + OPI_A_FUNCTION_NUM_VFS);
 	EXPECT_EQ(any.function.seq, 1ULL << 40);
 	EXPECT_EQ(any.function.changed, OPI_FUNCTION_CHANGE_ATTACHED);
+	EXPECT_EQ(any.function.mig_state, OPI_MIG_STOPPED);
+	EXPECT_EQ(any.function.src_serial, 1ULL << 63);
+	EXPECT_EQ(any.function.src_id, 77);
 	EXPECT_TRUE(FN_HAS(&any.function, HOST_ADDRESS));
+	EXPECT_TRUE(FN_HAS(&any.function, SOURCE_SERIAL));
 }
 
 TEST(good_devlink_device)

@@ -97,6 +97,7 @@ enumerations_are_those_of_the_interface_header()
 			port-type OPI_PORT_
 			func-class OPI_CLASS_
 			func-state OPI_FUNC_
+			mig-state OPI_MIG_
 		EOT
 	} >"$CASE_DIR/check.c"
 	inroot gcc -fsyntax-only -I"$OPI_TOP/uapi" "$CASE_DIR/check.c"
@@ -106,7 +107,7 @@ enumerations_are_those_of_the_interface_header()
 	status 1 inroot gcc -fsyntax-only -I"$OPI_TOP/uapi" "$CASE_DIR/check.c" 2>/dev/null
 
 	# No definition with a header is left out above.
-	expect_eq headers "$(jq '[.definitions[] | select(.header)] | length' "$bin/spec")" 12
+	expect_eq headers "$(jq '[.definitions[] | select(.header)] | length' "$bin/spec")" 13
 }
 
 tool_names_values_as_the_spec()
@@ -162,6 +163,7 @@ tool_names_values_as_the_spec()
 			func-class func_class
 			func-state func_state
 			function-change func_change
+			mig-state mig_state
 		EOT
 		echo 'return bad; }'
 	} >"$CASE_DIR/names.c"

@@ -130,11 +130,21 @@ static const char *const func_state_name[] = {
 };
 NAMES(func_state);
 
+static const char *const mig_state_name[] = {
+	[OPI_MIG_RUNNING]	= "running",
+	[OPI_MIG_P2P]		= "p2p",
+	[OPI_MIG_STOPPED]	= "stopped",
+	[OPI_MIG_LOADING]	= "loading",
+	[OPI_MIG_ERROR]		= "error",
+};
+NAMES(mig_state);
+
 static const char *const func_change_name[] = {
 	"set", "exposed", "withdrawn", "attached", "detached", "num-vfs",
+	"migration",
 };
 NAMES(func_change);
-_Static_assert(OPI_FUNCTION_CHANGE_NUM_VFS == 1 << 5,
+_Static_assert(OPI_FUNCTION_CHANGE_MIGRATION == 1 << 6,
 	       "names of enum opi_function_change");
 
 /* ---- devlink ----------------------------------------------------------- */

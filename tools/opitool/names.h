@@ -24,7 +24,7 @@ const char *name_of(const struct names *names, uint32_t value);
 extern const struct names names_role, names_mode, names_peer, names_dev_state,
 	names_health, names_os, names_pldm, names_dump, names_reset,
 	names_boot_source, names_change, names_func_type, names_func_class,
-	names_func_state, names_func_change;
+	names_func_state, names_func_change, names_mig_state;
 extern const struct names names_flavour, names_port_type, names_eswitch,
 	names_fn_state, names_fn_opstate, names_operstate;
 

@@ -181,6 +181,9 @@ static const struct nla_policy function_policy[OPI_A_FUNCTION_MAX + 1] = {
 	[OPI_A_FUNCTION_NUM_VFS]	= { .type = NLA_U32 },
 	[OPI_A_FUNCTION_SEQ]		= { .type = NLA_U64 },
 	[OPI_A_FUNCTION_CHANGED]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_MIG_STATE]	= { .type = NLA_U32 },
+	[OPI_A_FUNCTION_SOURCE_SERIAL]	= { .type = NLA_U64 },
+	[OPI_A_FUNCTION_SOURCE_FUNC_ID]	= { .type = NLA_U32 },
 };
 
 int parse_function(struct nlmsghdr *nlh, struct function *fn)
@@ -224,6 +227,9 @@ int parse_function(struct nlmsghdr *nlh, struct function *fn)
 	GET(NUM_VFS, u32, num_vfs);
 	GET(SEQ, u64, seq);
 	GET(CHANGED, u32, changed);
+	GET(MIG_STATE, u32, mig_state);
+	GET(SOURCE_SERIAL, u64, src_serial);
+	GET(SOURCE_FUNC_ID, u32, src_id);
 #undef GET
 	return 0;
 }

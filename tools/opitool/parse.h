@@ -68,6 +68,8 @@ int parse_dpu(struct nlmsghdr *nlh, struct dpu *dpu);
  * @id:		always there
  * @port:	index of its devlink port
  * @host:	PCI address on the host: bus << 8 | device << 3 | function
+ * @src_serial:	card from which its state came
+ * @src_id:	function there
  */
 struct function {
 	uint8_t cmd;
@@ -77,6 +79,8 @@ struct function {
 	uint32_t id, type, class, controller, pf, vf, sf, port, host;
 	uint32_t opstate, trust, vlan, max_qps, max_vfs, num_vfs;
 	uint32_t changed;
+	uint32_t mig_state, src_id;
+	uint64_t src_serial;
 };
 
 #define FN_HAS(fn, attr)	((fn)->have & 1u << OPI_A_FUNCTION_##attr)

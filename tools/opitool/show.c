@@ -150,6 +150,16 @@ void show_function(struct out *out, const struct function *fn,
 	if (FN_HAS(fn, SEQ))
 		out_uint(out, "seq", fn->seq);
 
+	if (FN_HAS(fn, MIG_STATE)) {
+		out_break(out);
+		out_enum(out, "mig_state", &names_mig_state, fn->mig_state);
+	}
+	if (FN_HAS(fn, SOURCE_SERIAL))
+		out_fmt(out, "source_serial", "%016llx",
+			(unsigned long long)fn->src_serial);
+	if (FN_HAS(fn, SOURCE_FUNC_ID))
+		out_uint(out, "source_func_id", fn->src_id);
+
 	if (!port)
 		return;
 	out_object(out, "port");

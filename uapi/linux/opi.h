@@ -60,6 +60,8 @@ enum opi_change {
  * @OPI_FUNCTION_CHANGE_DETACHED: no driver of the host uses it any more
  * @OPI_FUNCTION_CHANGE_NUM_VFS: the host has enabled or disabled virtual
  *   functions of it
+ * @OPI_FUNCTION_CHANGE_MIGRATION: mig-state, source-serial or source-func-id;
+ *   or the card told of a step on the way of which the state shows nothing
  */
 enum opi_function_change {
 	OPI_FUNCTION_CHANGE_SET = 1,
@@ -68,6 +70,7 @@ enum opi_function_change {
 	OPI_FUNCTION_CHANGE_ATTACHED = 8,
 	OPI_FUNCTION_CHANGE_DETACHED = 16,
 	OPI_FUNCTION_CHANGE_NUM_VFS = 32,
+	OPI_FUNCTION_CHANGE_MIGRATION = 64,
 };
 
 enum {
@@ -129,6 +132,9 @@ enum {
 	OPI_A_FUNCTION_NUM_VFS,
 	OPI_A_FUNCTION_SEQ,
 	OPI_A_FUNCTION_CHANGED,
+	OPI_A_FUNCTION_MIG_STATE,
+	OPI_A_FUNCTION_SOURCE_SERIAL,
+	OPI_A_FUNCTION_SOURCE_FUNC_ID,
 
 	__OPI_A_FUNCTION_MAX,
 	OPI_A_FUNCTION_MAX = (__OPI_A_FUNCTION_MAX - 1)
