@@ -780,6 +780,7 @@ static void test_move(void)
     /* The source is where it was, and can be used again. */
     g_assert_cmpint(mig_state(b->host, 0), ==, OPI_MIG_STOPPED);
     flr(b, 0);
+    expect_mig_event(b, 0, OPI_MIG_EV_RUNNING, 0);
     g_assert_cmpint(mig_set(b->host, 1, OPI_MIG_STOPPED), ==, OPI_ST_OK);
     g_byte_array_unref(g_steal_pointer(&a));
     a = save_all(b->host, 1, 4096);

@@ -776,6 +776,7 @@ static inline bool opi_fn_listens(const OpiFn *fn)
 }
 /* The VF is reset from outside. */
 void opi_mig_reset(OpiFn *fn);
+void opi_mig_free(OpiFn *fn);
 /* The driver of the PF, who moves VFs, has gone. */
 void opi_mig_abandon(OpiCard *c);
 /* The VF that @fn may name as @target of a MIG or DIRTY command. */

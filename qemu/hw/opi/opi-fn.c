@@ -319,7 +319,7 @@ void opi_fn_init(OpiFn *fn, OpiCard *c, uint8_t role, uint16_t vf,
 
 void opi_fn_finalize(OpiFn *fn)
 {
-    opi_mig_reset(fn);
+    opi_mig_free(fn);
     opi_dirty_free(fn);
     g_free(fn->eqs);
     g_free(fn->qps);

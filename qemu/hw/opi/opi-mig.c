@@ -651,11 +651,21 @@ static void opi_mig_event(OpiFn *fn, uint8_t event, uint32_t value)
     opi_event_port(&fn->card->dpu, OPI_EV_MIG, event, value, fn->func->port);
 }
 
+void opi_mig_free(OpiFn *fn)
+{
+    opi_mig_forget(fn);
+    fn->mig.state = OPI_MIG_RUNNING;
+}
+
 void opi_mig_reset(OpiFn *fn)
 {
     opi_mig_forget(fn);
     if (fn->mig.state != OPI_MIG_RUNNING) {
         opi_mig_enter(fn, OPI_MIG_RUNNING);
+        /* Of one that goes its own event tells. */
+        if (fn->func && fn->present) {
+            opi_mig_event(fn, OPI_MIG_EV_RUNNING, 0);
+        }
     }
 }
 
