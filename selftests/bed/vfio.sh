@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 800
+# timeout: 1000
 # soak: packets_are_right_both_ways a_process_resets_its_function
 # soak: a_function_moves_and_its_queues_stay
 #
@@ -40,6 +40,11 @@ CASES="
 	a_stream_that_was_changed_is_refused
 	a_destination_that_has_less_is_refused
 	what_a_function_writes_is_logged
+	the_dpu_is_told_of_each_step
+	the_dpu_finds_what_it_was_not_told
+	what_a_function_had_goes_with_it
+	frames_find_a_function_that_was_moved
+	a_function_that_runs_keeps_what_it_has
 	migration_that_is_not_allowed_any_more_is_refused
 	a_function_on_its_way_is_unbound
 	the_physical_function_is_reset_under_a_function_on_its_way
@@ -448,6 +453,155 @@ what_a_function_writes_is_logged()
 	expect_match "log" "$said" 'pages 256 changed [1-9][0-9]* logged [1-9][0-9]? missing 0'
 	expect_match "log" "$said" 'logged since [0-9]'
 	expect_match "log" "$said" 'dirty ok'
+}
+
+# ---- migration, the DPU's half ----------------------------------------------
+
+# A key of VF N as the DPU's opitool has it.
+dpu_vf() { dpu opitool -j function show vf "$1" </dev/null | jq -r ".[]$2"; }
+
+the_dpu_is_told_of_each_step()
+{
+	local id0 id1 serial steps
+
+	migration_up
+	id0=$(dpu_vf 0 .func_id) id1=$(dpu_vf 1 .func_id) serial=$(dpu_field dpu .serial)
+	bg told dpu opitool -j monitor function
+	wait_for 20 said told '"sync"'
+	user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP" 1
+	# The last is the source's reset, when its process has closed it.
+	wait_for 20 said told "\"func_id\":$id0,.*\"mig_state\":\"running\""
+	bg_stop told
+	steps=$(jq -c 'select(.object == "function" and .event == "change" and (.changed | index("migration"))) |
+		[.func_id, .mig_state, .source_serial, .source_func_id]' "$CASE_DIR/told")
+	note "$(tr '\n' ' ' <<<"$steps")"
+	expect_match "source" "$steps" "^\[$id0,\"(stopped|running)\",|"$'\n'"\[$id0,\"(stopped|running)\","
+	# One notification has both: where it came from and where it is.
+	expect_match "destination" "$steps" "\[$id1,\"(stopped|running)\",\"$serial\",$id0\]"
+	expect_eq "state of the source" "$(dpu_vf 0 .mig_state)" running
+	expect_eq "source of the destination" "$(dpu_vf 1 '| [.mig_state, .source_serial, .source_func_id] | @tsv')" \
+		"running"$'\t'"$serial"$'\t'"$id0"
+	# The host, which moves it, is told nothing of this.
+	expect_eq "host" "$(host opitool -j function show </dev/null | jq '[.[] | select(.mig_state)] | length')" 0
+}
+
+# Nobody listened, and the driver is not the one that was there.
+the_dpu_finds_what_it_was_not_told()
+{
+	local id0
+
+	migration_up
+	id0=$(dpu_vf 0 .func_id)
+	user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP" 1
+	expect_eq "source" "$(dpu_vf 1 .source_func_id)" "$id0"
+	dpu_sh 'modprobe -r opi_core && modprobe opi_core'
+	net_up
+	await_dpu dpu 30 '.dev_state == "ready"'
+	expect_eq "source" "$(dpu_vf 1 .source_func_id)" "$id0"
+	expect_eq "state" "$(dpu_vf 1 .mig_state)" running
+	# One that must not be moved has no such state.
+	migratable 1 disable
+	expect_eq "not migratable" "$(dpu_vf 1 .mig_state)" null
+}
+
+# What VF 0 has, which the DPU does not set for others: $R0 is its representor.
+dress_up()
+{
+	R0=$(fn_rep vf 0) R1=$(fn_rep vf 1)
+	defer "undress $R0; undress $R1"
+	dpu devlink port function rate set "$(fn_port vf 0)" tx_max 80mbit tx_priority 3 </dev/null
+	dpu_sh '
+	ip link set $2 nomaster &&
+	bridge link set dev $1 isolated off cost 77 &&
+	bridge vlan add dev $1 vid 30 && bridge vlan add dev $1 vid 31 pvid untagged &&
+	bridge fdb replace $3 dev $1 master static &&
+	tc qdisc add dev $1 clsact &&
+	tc filter add dev $1 ingress prio 10 protocol ip flower ip_proto icmp dst_ip $4 action drop &&
+	tc filter add dev $1 ingress prio 20 protocol all matchall action police rate 90mbit burst 64k conform-exceed drop/pipe' \
+		"$R0" "$R1" "$(fn_field vf 0 .function.hw_addr)" "$FAR_IP"
+}
+undress() { dpu_sh 'tc qdisc del dev $1 clsact; ip link set $1 nomaster' "$1" 2>/dev/null || :; }
+
+# Of a representor, without what is counted and without names.
+rules()
+{
+	dpu_sh 'tc -j filter show dev $1 ingress' "$1" |
+		jq -cS '[.[] | select(.options.handle // .options.actions) | del(.options.in_hw, .options.in_hw_count, .options.not_in_hw,
+			.options.actions[]?.index, .options.actions[]?.used_hw_stats, .options.actions[]?.ref, .options.actions[]?.bind)]'
+}
+vlans() { dpu_sh 'bridge -j vlan show dev $1' "$1" | jq -c '[.[].vlans[]]'; }
+rate() { dpu devlink -j port function rate show "$(fn_port vf "$1")" </dev/null | jq -cS '[.rate[] | {tx_max, tx_priority, tx_share}]'; }
+port_cost() { dpu_sh 'bridge -j -d link show dev $1' "$1" | jq '.[].cost'; }
+
+what_a_function_had_goes_with_it()
+{
+	local mac had_rules had_vlans had_rate
+
+	migration_up
+	dress_up
+	mac=$(fn_field vf 0 .function.hw_addr)
+	had_rules=$(rules "$R0") had_vlans=$(vlans "$R0") had_rate=$(rate 0)
+	expect_match "rules" "$had_rules" 'flower.*matchall'
+	expect_match "rate" "$had_rate" '10000000'
+	user 0 ping "$USER_IP" "$DPU_IP"
+	refused . user 0 ping "$USER_IP" "$FAR_IP" 3
+	# Before it is moved there is nothing to follow.
+	refused 'has not taken the state of the source' dpu opitool function migrate vf 1 to vf 0
+	# Where it is now it has no way to anybody yet.
+	refused 'ETIMEDOUT' user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP" 1
+	expect_eq "source" "$(dpu_vf 1 .source_func_id)" "$(dpu_vf 0 .func_id)"
+	expect_eq "who prints" "$(dpu opitool -j function migrate vf 0 to vf 1 </dev/null | jq -r '.[].vf')" 1
+	# All of it is there, and nothing is left.
+	expect_eq "address" "$(fn_field vf 1 .function.hw_addr)" "$mac"
+	[ "$(fn_field vf 0 .function.hw_addr)" != "$mac" ] || fail "two functions have one address"
+	expect_eq "rules" "$(rules "$R1")" "$had_rules"
+	expect_eq "VLANs" "$(vlans "$R1")" "$had_vlans"
+	expect_eq "rate" "$(rate 1)" "$had_rate"
+	expect_eq "cost" "$(port_cost "$R1")" 77
+	expect_match "static entry" "$(dpu bridge fdb show dev "$R1" </dev/null)" "$mac .*static"
+	expect_eq "rules of the source" "$(dpu tc qdisc show dev "$R0" ingress </dev/null | grep -c clsact || :)" 0
+	expect_eq "bridge of the source" "$(dpu_sh 'ip -j link show $1' "$R0" | jq -r '.[].master')" null
+	[[ $(rate 0) != *10000000* ]] || fail "the source has its rate still"
+	# Its frames are subject to the rules.
+	user 1 ping "$USER_IP" "$DPU_IP" 5
+	refused . user 1 ping "$USER_IP" "$FAR_IP" 3
+	expect_match "again" "$(dpu opitool function migrate vf 0 to vf 1 2>&1 </dev/null)" 'already'
+	expect_eq "rules" "$(rules "$R1")" "$had_rules"
+	refused 'this is the host' host opitool function migrate pf 0 to pf 0
+}
+
+# The bridge knows the address at the port where the function was.
+frames_find_a_function_that_was_moved()
+{
+	local mac said
+
+	migration_up
+	mac=$(fn_field vf 0 .function.hw_addr)
+	defer "undress $(fn_rep vf 1)"
+	user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP" 1
+	user_bg answer 1 answer "$USER_IP"
+	dpu ping -q -c 1 "$USER_IP" </dev/null
+	dpu_sh 'bridge fdb replace $1 dev $2 master static' "$mac" "$(fn_rep vf 0)"
+	expect_match "misled" "$(dpu ping -c 2 -i 0.2 -W 1 "$USER_IP" </dev/null || :)" ' 100% packet loss'
+	dpu opitool function migrate vf 0 to vf 1 </dev/null
+	# It has sent nothing since.
+	said=$(dpu ping -c 5 -i 0.2 "$USER_IP" </dev/null)
+	expect_match "answers" "$said" ' 0% packet loss'
+}
+
+a_function_that_runs_keeps_what_it_has()
+{
+	migration_up
+	user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP" 1
+	user_bg answer 0 answer "$USER_IP"
+	refused 'is still running' dpu opitool function migrate vf 0 to vf 1 force
+	bg_stop answer
+	expect_match "bridge" "$(dpu_sh 'ip -j link show $1' "$(fn_rep vf 0)" | jq -r '.[].master')" br0
+	# An open one that is stopped does not run.
+	user_bg walk 0 mig set stop pause running
+	dpu opitool function migrate vf 0 to vf 1 </dev/null
+	host_sh 'kill -USR1 $(cat /run/bg-walk)'
+	user_ends walk 0 'running: ok running'
 }
 
 migration_that_is_not_allowed_any_more_is_refused()

@@ -124,7 +124,7 @@ help_for_each_verb()
 {
 	local v
 
-	for v in $verbs "dpu show" "port show" function\ {show,add,set,expose,withdraw,del}; do
+	for v in $verbs "dpu show" "port show" function\ {show,add,set,expose,withdraw,del,migrate}; do
 		# shellcheck disable=SC2086 # words
 		opitool help $v >"$CASE_DIR/out"
 		grep -q "^usage: opitool .*$v" "$CASE_DIR/out"
@@ -148,7 +148,7 @@ show_may_be_left_out()
 {
 	diff <(opitool help dpu) <(opitool help dpu show)
 	# Of a word with several verbs help tells of each.
-	expect_eq verbs "$(opitool help function | grep -c '^usage: ')" 6
+	expect_eq verbs "$(opitool help function | grep -c '^usage: ')" 7
 	[ "$(opitool -j dpu 2>/dev/null)" = "$(opitool -j dpu show 2>/dev/null)" ]
 }
 
@@ -176,7 +176,7 @@ manual_page_names_every_verb_and_key()
 	local page key
 
 	page=$(inroot mandoc -Tascii "$tool/opitool.1" | sed 's/.\x08//g')
-	for key in $verbs expose withdraw max-vfs max-qps $(grep -ho 'out_[a-z]*(&\{0,1\}[a-z>-]*out, "[a-z_]*"' "$tool/show.c" |
+	for key in $verbs expose withdraw migrate max-vfs max-qps $(grep -ho 'out_[a-z]*(&\{0,1\}[a-z>-]*out, "[a-z_]*"' "$tool/show.c" |
 			sed 's/.*"\(.*\)"/\1/' | sort -u); do
 		[[ $page =~ [^a-z_]${key}[^a-z_] ]] || fail "the manual page does not tell of $key"
 	done
@@ -298,7 +298,7 @@ completion_of_verbs()
 	expect_eq d "$(complete_line 'opitool d')" dpu
 	expect_eq option "$(complete_line 'opitool -j m')" monitor
 	expect_eq show "$(complete_line 'opitool port ')" show
-	expect_eq function "$(complete_line 'opitool function ')" "show add set expose withdraw del"
+	expect_eq function "$(complete_line 'opitool function ')" "show add set expose withdraw del migrate"
 	expect_eq help "$(complete_line 'opitool help function w')" withdraw
 	expect_eq monitor "$(complete_line 'opitool -jp monitor p')" port
 	expect_eq help "$(complete_line 'opitool help v')" version
@@ -343,6 +343,11 @@ completion_of_functions()
 	# A number for a new one can not be among those that there are.
 	expect_eq new "$(complete_line 'opitool function add sf ')" ""
 	expect_eq port "$(complete_line 'opitool port show vf ')" 3
+	expect_eq source "$(complete_line 'opitool function migrate vf 3 ')" "id port type controller pf sf host to"
+	expect_eq destination "$(complete_line 'opitool function migrate vf 3 to v')" vf
+	expect_eq names "$(complete_line 'opitool function migrate vf 3 to pc' '')" pci/0000:01:00.0
+	expect_eq force "$(complete_line 'opitool function migrate vf 3 to id 22 f')" force
+	expect_eq end "$(complete_line 'opitool function migrate vf 3 to id 22 force ')" ""
 	# Every key that is offered is one that opitool takes.
 	local w
 	for w in $(complete_line 'opitool function set sf 1 ' | tr ' ' '\n'); do

@@ -12,17 +12,25 @@
  *	dev BUS/DEV FIELD...		devices of devlink
  *	port BUS/DEV/INDEX FIELD...	their ports
  *	nested BUS/DEV BUS/DEV		the first device belongs to the second
- *	link IFINDEX NAME FIELD...	netdevs
+ *	link IFINDEX NAME FIELD...	netdevs; "slave=KIND" says what the master is
+ *	vlan IFINDEX VID FLAGS		VLANs of a port of a bridge
+ *	fdb IFINDEX ADDRESS VLAN STATE	its forwarding database
+ *	qdisc IFINDEX KIND BLOCK	clsact or ingress, and a shared block or 0
+ *	filter IFINDEX PARENT PRIO HANDLE KIND HEX
+ *					a tc filter with these options
+ *	rate BUS/DEV/INDEX FIELD...	rates of devlink
  *	new BUS/DEV/INDEX FIELD...	the port that devlink answers with when it
  *					makes one
  *	bad dpu|function|port|new HEX	a message whose attributes are these bytes
  *	interrupted N			so many dumps are inconsistent
  *	refuse CMD ERRNO WORDS		family opi says no
  *	refuse-devlink CMD ERRNO WORDS	devlink does
+ *	refuse-route WHAT ERRNO WORDS	rtnetlink does, WHAT as below
  *
  * Requests that change something are written to the file that the environment
- * variable OPITOOL_REQUESTS names, a line each: "opi set" or "devlink new|set|del"
- * and FIELDs in the order of the tables.  They change nothing here.
+ * variable OPITOOL_REQUESTS names, a line each: "opi set" or "devlink new|set|del|rate"
+ * and FIELDs in the order of the tables, "route link|port|vlan+|vlan-|fdb|qdisc+|
+ * qdisc-|filter+" and what is wanted.  They change nothing here.
  *
  * Events, in order, with "> " before them: add, change, del (as dpu), fadd,
  * fchange, fdel (as function), pnew, pdel (as port), link, dellink, bad, lost, family opi|devlink +|-, and "look":
@@ -34,7 +42,10 @@
 #include <linux/devlink.h>
 #include <linux/genetlink.h>
 #include <linux/if.h>
+#include <linux/if_bridge.h>
+#include <linux/neighbour.h>
 #include <linux/opi.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/genl/genl.h>
@@ -151,7 +162,23 @@ static const struct field port_fields[] = {
 			DEVLINK_ATTR_PORT_FUNCTION },
 };
 
+static const struct field rate_fields[] = {
+	{ "share",	DEVLINK_ATTR_RATE_TX_SHARE, U64, 0 },
+	{ "max",	DEVLINK_ATTR_RATE_TX_MAX, U64, 0 },
+	{ "prio",	DEVLINK_ATTR_RATE_TX_PRIORITY, U32, 0 },
+	{ "weight",	DEVLINK_ATTR_RATE_TX_WEIGHT, U32, 0 },
+	{ "parent",	DEVLINK_ATTR_RATE_PARENT_NODE_NAME, STR, 0 },
+};
+
+static const struct field brport_fields[] = {
+	{ "cost",	IFLA_BRPORT_COST,	U32, 0 },
+	{ "learning",	IFLA_BRPORT_LEARNING,	U8, 0 },
+	{ "isolated",	IFLA_BRPORT_ISOLATED,	U8, 0 },
+};
+
 static const struct field link_fields[] = {
+	{ "master",	IFLA_MASTER,		U32, 0 },
+	{ "mtu",	IFLA_MTU,		U32, 0 },
 	{ "carrier",	IFLA_CARRIER,		U8, 0 },
 	{ "oper",	IFLA_OPERSTATE,		U8, 0 },
 	{ "mac",	IFLA_ADDRESS,		MAC, 0 },
@@ -374,6 +401,18 @@ static struct nl_msg *link_msg(const char *line, int type)
 	nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
 	nla_put_string(msg, IFLA_IFNAME, name);
 	put_fields(msg, line, link_fields, ARRAY_SIZE(link_fields));
+	if (strstr(line, " slave=") &&
+	    sscanf(strstr(line, " slave="), " slave=%63s", name) == 1) {
+		struct nlattr *info = nla_nest_start(msg, IFLA_LINKINFO), *data;
+
+		nla_put_string(msg, IFLA_INFO_SLAVE_KIND, name);
+		data = nla_nest_start(msg, IFLA_INFO_SLAVE_DATA);
+		/* Told, but not to be set. */
+		nla_put_u8(msg, IFLA_BRPORT_STATE, 3);
+		put_fields(msg, line, brport_fields, ARRAY_SIZE(brport_fields));
+		nla_nest_end(msg, data);
+		nla_nest_end(msg, info);
+	}
 	return msg;
 }
 
@@ -387,6 +426,7 @@ static struct nl_msg *bad_msg(const char *line, int cmd)
 		{ "function",	ID_OPI,		OPI_NL_CMD_FUNCTION_CHANGE_NTF },
 		{ "port",	ID_DEVLINK,	DEVLINK_CMD_PORT_NEW },
 		{ "new",	ID_DEVLINK,	DEVLINK_CMD_PORT_NEW },
+		{ "rate",	ID_DEVLINK,	DEVLINK_CMD_RATE_NEW },
 	};
 	unsigned char bytes[512];
 	struct nl_msg *msg;
@@ -582,6 +622,39 @@ static int answer_devlink(struct conn *conn, int cmd, struct nlattr **tb,
 	return err || dump || found ? err : -ENODEV;
 }
 
+static struct nl_msg *rate_msg(const char *line, int cmd)
+{
+	struct nl_msg *msg = genl(ID_DEVLINK, cmd);
+
+	put_handle(msg, line, DEVLINK_ATTR_BUS_NAME, DEVLINK_ATTR_DEV_NAME,
+		   DEVLINK_ATTR_PORT_INDEX);
+	put_fields(msg, line, rate_fields, ARRAY_SIZE(rate_fields));
+	return msg;
+}
+
+static int answer_rate(struct nlattr **tb, msg_fn fn, void *arg)
+{
+	char want[512];
+	int i;
+
+	snprintf(want, sizeof(want), "%s/%s/%u",
+		 nla_get_string(tb[DEVLINK_ATTR_BUS_NAME]),
+		 nla_get_string(tb[DEVLINK_ATTR_DEV_NAME]),
+		 nla_get_u32(tb[DEVLINK_ATTR_PORT_INDEX]));
+	for (i = 0; i < n_there; i++) {
+		const char *line = is_word(there[i], "bad");
+
+		if (line && is_word(line, "rate"))
+			return deliver(bad_msg(line, DEVLINK_CMD_RATE_NEW), fn,
+				       arg);
+		line = is_word(there[i], "rate");
+		if (line && is_word(line, want))
+			return deliver(rate_msg(line, DEVLINK_CMD_RATE_NEW),
+				       fn, arg);
+	}
+	return -ENODEV;
+}
+
 /* What a request asks for, in the words of a scenario. */
 static void print_fields(FILE *f, struct nlattr **tb, int nest,
 			 const struct field *fields, size_t n)
@@ -672,12 +745,268 @@ static int take_change(struct conn *conn, int family, int cmd,
 	       answer_all("new", port_msg, cmd, fn, arg);
 }
 
+/* ---- rtnetlink ---------------------------------------------------------- */
+
+static struct nl_msg *vlan_msg(const char *line)
+{
+	struct ifinfomsg ifi = { .ifi_family = AF_BRIDGE };
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+	struct bridge_vlan_info v = { 0 };
+	unsigned int vid, flags;
+	struct nlattr *spec;
+
+	if (sscanf(line, "%d %u %i", &ifi.ifi_index, &vid, &flags) != 3)
+		broken(line);
+	v.vid = vid;
+	v.flags = flags;
+	nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
+	spec = nla_nest_start(msg, IFLA_AF_SPEC);
+	nla_put(msg, IFLA_BRIDGE_VLAN_INFO, sizeof(v), &v);
+	nla_nest_end(msg, spec);
+	return msg;
+}
+
+static struct nl_msg *fdb_msg(const char *line)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWNEIGH, 0);
+	struct ndmsg ndm = { .ndm_family = AF_BRIDGE };
+	unsigned int vlan, state;
+	unsigned char addr[6];
+	char mac[32];
+
+	if (sscanf(line, "%d %31s %u %i", &ndm.ndm_ifindex, mac, &vlan,
+		   &state) != 4)
+		broken(line);
+	ndm.ndm_state = state;
+	nlmsg_append(msg, &ndm, sizeof(ndm), NLMSG_ALIGNTO);
+	get_bytes(mac, addr, sizeof(addr));
+	nla_put(msg, NDA_LLADDR, sizeof(addr), addr);
+	nla_put_u32(msg, NDA_MASTER, 3);
+	if (vlan)
+		nla_put_u16(msg, NDA_VLAN, vlan);
+	return msg;
+}
+
+static struct nl_msg *qdisc_msg(const char *line)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWQDISC, 0);
+	struct tcmsg tcm = { .tcm_parent = TC_H_INGRESS,
+			     .tcm_handle = 0xffff0000 };
+	unsigned int block;
+	char kind[32];
+
+	if (sscanf(line, "%d %31s %u", &tcm.tcm_ifindex, kind, &block) != 3)
+		broken(line);
+	nlmsg_append(msg, &tcm, sizeof(tcm), NLMSG_ALIGNTO);
+	nla_put_string(msg, TCA_KIND, kind);
+	if (block)
+		nla_put_u32(msg, TCA_INGRESS_BLOCK, block);
+	return msg;
+}
+
+static struct nl_msg *filter_msg(const char *line)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWTFILTER, 0);
+	struct tcmsg tcm = { 0 };
+	unsigned char bytes[1024];
+	unsigned int prio;
+	char kind[32];
+	int at;
+
+	if (sscanf(line, "%d %i %u %i %31s %n", &tcm.tcm_ifindex,
+		   &tcm.tcm_parent, &prio, &tcm.tcm_handle, kind, &at) != 5)
+		broken(line);
+	tcm.tcm_info = prio << 16 | htons(0x0800);
+	nlmsg_append(msg, &tcm, sizeof(tcm), NLMSG_ALIGNTO);
+	nla_put_string(msg, TCA_KIND, kind);
+	nla_put(msg, TCA_OPTIONS, get_bytes(line + at, bytes, sizeof(bytes)),
+		bytes);
+	return msg;
+}
+
+/* Parts of dumps: lines with a word, of this device if it is not 0. */
+static int answer_lines(const char *word, struct nl_msg *(*make)(const char *),
+			int ifindex, msg_fn fn, void *arg)
+{
+	bool found = false;
+	int i, err = 0;
+
+	for (i = 0; i < n_there && !err; i++) {
+		const char *line = is_word(there[i], word);
+
+		if (!line || (ifindex && atoi(line) != ifindex))
+			continue;
+		found = true;
+		err = deliver(make(line), fn, arg);
+	}
+	return err || found || !ifindex ? err : -ENODEV;
+}
+
+static struct nl_msg *new_link(const char *line)
+{
+	return link_msg(line, RTM_NEWLINK);
+}
+
+static void hex(FILE *f, const void *data, int len)
+{
+	const unsigned char *p = data;
+
+	while (len-- > 0)
+		fprintf(f, "%02x", *p++);
+}
+
+static void write_link(FILE *f, struct nlmsghdr *nlh)
+{
+	struct nlattr *tb[IFLA_MAX + 1], *in[IFLA_INFO_MAX + 1];
+	struct nlattr *val[IFLA_BRPORT_MAX + 1];
+	struct ifinfomsg *ifi = nlmsg_data(nlh);
+
+	nlmsg_parse(nlh, sizeof(*ifi), tb, IFLA_MAX, NULL);
+	fprintf(f, "%s %d", tb[IFLA_LINKINFO] ? "port" : "link", ifi->ifi_index);
+	if (ifi->ifi_change & IFF_UP)
+		fprintf(f, " up=%d", !!(ifi->ifi_flags & IFF_UP));
+	print_fields(f, tb, 0, link_fields, ARRAY_SIZE(link_fields));
+	if (tb[IFLA_LINKINFO]) {
+		nla_parse_nested(in, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL);
+		nla_parse_nested(val, IFLA_BRPORT_MAX, in[IFLA_INFO_SLAVE_DATA],
+				 NULL);
+		if (val[IFLA_BRPORT_STATE])
+			broken("the state of a port is not to be set");
+		print_fields(f, val, 0, brport_fields,
+			     ARRAY_SIZE(brport_fields));
+	}
+}
+
+static void write_vlan(FILE *f, struct nlmsghdr *nlh)
+{
+	struct nlattr *tb[IFLA_MAX + 1], *in[IFLA_BRIDGE_MAX + 1];
+	struct ifinfomsg *ifi = nlmsg_data(nlh);
+	struct bridge_vlan_info *v;
+
+	nlmsg_parse(nlh, sizeof(*ifi), tb, IFLA_MAX, NULL);
+	nla_parse_nested(in, IFLA_BRIDGE_MAX, tb[IFLA_AF_SPEC], NULL);
+	v = nla_data(in[IFLA_BRIDGE_VLAN_INFO]);
+	fprintf(f, "vlan%c %d %u", nlh->nlmsg_type == RTM_SETLINK ? '+' : '-',
+		ifi->ifi_index, v->vid);
+	if (nlh->nlmsg_type == RTM_SETLINK)
+		fprintf(f, " %#x", v->flags);
+}
+
+static void write_fdb(FILE *f, struct nlmsghdr *nlh)
+{
+	struct ndmsg *ndm = nlmsg_data(nlh);
+	struct nlattr *tb[NDA_MAX + 1];
+
+	nlmsg_parse(nlh, sizeof(*ndm), tb, NDA_MAX, NULL);
+	fprintf(f, "fdb %d ", ndm->ndm_ifindex);
+	hex(f, nla_data(tb[NDA_LLADDR]), 6);
+	fprintf(f, " %u %#x", tb[NDA_VLAN] ? nla_get_u16(tb[NDA_VLAN]) : 0,
+		ndm->ndm_state);
+}
+
+static void write_tc(FILE *f, struct nlmsghdr *nlh)
+{
+	struct tcmsg *tcm = nlmsg_data(nlh);
+	struct nlattr *tb[TCA_MAX + 1];
+
+	nlmsg_parse(nlh, sizeof(*tcm), tb, TCA_MAX, NULL);
+	if (nlh->nlmsg_type != RTM_NEWTFILTER) {
+		fprintf(f, "qdisc%c %d %s",
+			nlh->nlmsg_type == RTM_NEWQDISC ? '+' : '-',
+			tcm->tcm_ifindex, nla_get_string(tb[TCA_KIND]));
+		if (tb[TCA_INGRESS_BLOCK])
+			fprintf(f, " block=%u",
+				nla_get_u32(tb[TCA_INGRESS_BLOCK]));
+		return;
+	}
+	fprintf(f, "filter+ %d %#x %u %#x %s ", tcm->tcm_ifindex,
+		tcm->tcm_parent, tcm->tcm_info >> 16, tcm->tcm_handle,
+		nla_get_string(tb[TCA_KIND]));
+	hex(f, nla_data(tb[TCA_OPTIONS]), nla_len(tb[TCA_OPTIONS]));
+}
+
+static int refused_route(struct conn *conn, const char *what)
+{
+	char want[32];
+	int i, err, n;
+
+	for (i = 0; i < n_there; i++) {
+		const char *line = is_word(there[i], "refuse-route");
+
+		if (!line || sscanf(line, "%31s %d %n", want, &err, &n) != 2 ||
+		    strncmp(want, what, strlen(want)))
+			continue;
+		snprintf(conn->why, sizeof(conn->why), "%s", line + n);
+		return -err;
+	}
+	return 0;
+}
+
+static int change_route(struct conn *conn, struct nlmsghdr *nlh)
+{
+	const char *name = getenv("OPITOOL_REQUESTS");
+	char what[4096] = "";
+	FILE *f, *mem;
+
+	mem = fmemopen(what, sizeof(what), "w");
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWNEIGH:
+		write_fdb(mem, nlh);
+		break;
+	case RTM_NEWQDISC:
+	case RTM_DELQDISC:
+	case RTM_NEWTFILTER:
+		write_tc(mem, nlh);
+		break;
+	default:
+		if (((struct ifinfomsg *)nlmsg_data(nlh))->ifi_family ==
+		    AF_BRIDGE)
+			write_vlan(mem, nlh);
+		else
+			write_link(mem, nlh);
+	}
+	fclose(mem);
+	f = name ? fopen(name, "a") : NULL;
+	if (!f)
+		broken("a request, without a place to write it to");
+	fprintf(f, "route %s\n", what);
+	fclose(f);
+	return refused_route(conn, what);
+}
+
+static int request_route(struct conn *conn, struct nlmsghdr *nlh, bool dump,
+			 msg_fn fn, void *arg)
+{
+	struct ifinfomsg *ifi = nlmsg_data(nlh);
+
+	switch (nlh->nlmsg_type) {
+	case RTM_GETLINK:
+		return ifi->ifi_family == AF_BRIDGE ?
+			answer_lines("vlan", vlan_msg, 0, fn, arg) :
+			answer_lines("link", new_link,
+				     dump ? 0 : ifi->ifi_index, fn, arg);
+	case RTM_GETNEIGH:
+		return answer_lines("fdb", fdb_msg, 0, fn, arg);
+	case RTM_GETQDISC:
+		return answer_lines("qdisc", qdisc_msg, 0, fn, arg);
+	case RTM_GETTFILTER: {
+		struct tcmsg *tcm = nlmsg_data(nlh);
+
+		/* One parent stands for all that there are here. */
+		return (tcm->tcm_parent & 0xffff) != TC_H_MIN_INGRESS ? 0 :
+			answer_lines("filter", filter_msg, 0, fn, arg);
+	}
+	default:
+		return change_route(conn, nlh);
+	}
+}
+
 int conn_request(struct conn *conn, struct nl_msg *request, msg_fn fn,
 		 void *arg)
 {
 	struct nlmsghdr *nlh = nlmsg_hdr(request);
 	struct nlattr *tb[DEVLINK_ATTR_MAX + 1];
-	int i, cmd, err = 0;
+	int cmd, err = 0;
 	bool dump;
 
 	load();
@@ -685,13 +1014,7 @@ int conn_request(struct conn *conn, struct nl_msg *request, msg_fn fn,
 	dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 
 	if (conn->protocol == NETLINK_ROUTE) {
-		for (i = 0; i < n_there && !err; i++) {
-			const char *line = is_word(there[i], "link");
-
-			if (line)
-				err = deliver(link_msg(line, RTM_NEWLINK), fn,
-					      arg);
-		}
+		err = request_route(conn, nlh, dump, fn, arg);
 		nlmsg_free(request);
 		return err;
 	}
@@ -721,6 +1044,16 @@ int conn_request(struct conn *conn, struct nl_msg *request, msg_fn fn,
 		case DEVLINK_CMD_PORT_SET:
 		case DEVLINK_CMD_PORT_DEL:
 			err = take_change(conn, ID_DEVLINK, cmd, tb, fn, arg);
+			break;
+		case DEVLINK_CMD_RATE_SET:
+			write_request("devlink rate", tb, DEVLINK_ATTR_BUS_NAME,
+				      DEVLINK_ATTR_DEV_NAME,
+				      DEVLINK_ATTR_PORT_INDEX, rate_fields,
+				      ARRAY_SIZE(rate_fields));
+			err = refused(conn, "refuse-devlink", cmd);
+			break;
+		case DEVLINK_CMD_RATE_GET:
+			err = answer_rate(tb, fn, arg);
 			break;
 		case DEVLINK_CMD_PORT_GET:
 			err = answer_all("port", port_msg,

@@ -44,6 +44,16 @@ CASES="
 	changes_without_devlink_end_with_3
 	without_privilege_it_says_so
 	json_document_in_any_event
+	migration_is_shown
+	migrate_moves_all_in_order
+	migrate_again_does_nothing
+	migrate_leaves_what_is_not_there
+	migrate_with_force
+	migrate_refuses_what_can_not_be
+	migrate_that_is_refused_is_undone
+	migrate_gives_a_policer_its_table
+	migrate_shares_what_is_shared
+	migrate_takes_no_malformed_answer
 "
 
 build_fake
@@ -79,6 +89,11 @@ function pci/0000:01:00.0 serial=0123456789abcdef id=12 type=4 class=1 pf=0 sf=7
 
 ids() { jq -r '.[].func_id' | tr '\n' ' '; }
 requests() { cat "$CASE_DIR/requests" 2>/dev/null; }
+
+# Numbers of commands, as scenarios have them.
+value_of() { inroot sh -c 'printf "#include <linux/%s.h>\nint v = %s;\n" "$1" "$2" | gcc -I"$3" -S -o - -x c - | sed -n "s/^\t.long\t//p"' sh "$1" "$2" "$OPI_TOP/uapi"; }
+devlink_cmd() { value_of devlink "DEVLINK_CMD_$1"; }
+opi_cmd() { value_of opi "OPI_NL_CMD_$1"; }
 
 # says WORDS...: each stands in what went to stderr.
 says()
@@ -291,6 +306,14 @@ words_that_make_no_sense_end_with_2()
 		function withdraw
 		function del
 		function del id 1 vlan 1
+		function migrate
+		function migrate vf 0
+		function migrate vf 0 to
+		function migrate to vf 0
+		function migrate vf 0 to vf 1 now
+		function migrate vf 0 to vf 1 force force
+		function migrate vf 0 to vf 1 to vf 2
+		function migrate vf 0 trust on to vf 1
 	EOT
 	expect_eq requests "$(requests)" ""
 }
@@ -641,6 +664,266 @@ json_document_in_any_event()
 		{ fake "$dpu" -j function $verb id 99 2>/dev/null || :; } | jq -e '. == []' >/dev/null
 	done
 	{ fake "$host" -j function add sf 1 2>/dev/null || :; } | jq -e '. == []' >/dev/null
+}
+
+# ---- migrate ---------------------------------------------------------------
+
+# A netlink attribute in hexadecimal digits: attr TYPE DIGITS
+attr()
+{
+	local len=$((${#2} / 2 + 4))
+
+	printf '%02x%02x%02x%02x%s' $((len & 255)) $((len >> 8)) $(($1 & 255)) $(($1 >> 8)) "$2"
+	printf '%.*s' $((-len & 3 ? 2 * (-len & 3) : 0)) 000000
+}
+u32() { printf '%02x%02x%02x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)); }
+text() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; printf 00; }
+
+# Options of a flower filter for IPv4 that drops: drops INDEX REFS BINDS; with "told"
+# as the kernel tells of it, else as it is asked for.
+drops()
+{
+	local opts act
+
+	opts=$(attr 2 "$(u32 "$1")$(u32 0)$(u32 2)$(u32 "$2")$(u32 "$3")")
+	act=$(attr 1 "$(text gact)")
+	if [ "${4-}" = told ]; then
+		act+=$(attr 4 "$(u32 1)$(u32 2)")$(attr 2 "$opts$(attr 1 "$(u32 7)")")$(attr 10 "$(u32 1)")
+		echo "$(attr 8 0800)$(attr 22 "$(u32 8)")$(attr 86 "$(u32 1)")$(attr 3 "$(attr 1 "$act")")"
+	else
+		act+=$(attr 32770 "$opts")
+		echo "$(attr 8 0800)$(attr 22 "$(u32 0)")$(attr 32771 "$(attr 32769 "$act")")"
+	fi
+}
+
+moved="opi
+devlink
+dpu $D serial=0123456789abcdef role=3 seq=9
+port $D/1 flavour=3 controller=1 pf=0 external=1 type=2 ifindex=5 netdev=c1pf0 hw=02:00:00:00:00:02
+port $D/2 flavour=4 controller=1 pf=0 vf=0 external=1 type=2 ifindex=6 netdev=rep0 hw=02:00:00:00:00:04 ioeqs=3
+port $D/3 flavour=4 controller=1 pf=0 vf=1 external=1 type=2 ifindex=7 netdev=rep1 hw=02:00:00:00:00:04 ioeqs=3
+function $D serial=0123456789abcdef id=1 type=2 class=1 controller=1 pf=0 port=1 opstate=2
+function $D serial=0123456789abcdef id=2 type=3 class=1 controller=1 pf=0 vf=0 port=2 opstate=2 trust=1 vlan=5 maxqps=2 mig=2
+function $D serial=0123456789abcdef id=3 type=3 class=1 controller=1 pf=0 vf=1 port=3 opstate=2 trust=1 vlan=5 maxqps=2 mig=2 srcserial=0123456789abcdef src=2"
+bridged="$moved
+rate $D/2 share=1000 max=5000 prio=3 weight=0 parent=gold
+rate $D/3 share=0 max=0 prio=0 weight=0
+link 6 rep0 up master=3 mtu=1500 slave=bridge cost=5 learning=1 isolated=1
+link 7 rep1 mtu=1400 slave=bridge learning=1
+vlan 6 10 0x6
+vlan 6 20 0
+vlan 7 1 0x6
+fdb 6 02:00:00:00:00:04 10 0x40
+fdb 6 02:00:00:00:00:05 0 0x80
+fdb 6 02:00:00:00:00:06 0 0x2
+fdb 9 02:00:00:00:00:07 0 0x40
+qdisc 6 clsact 0
+filter 6 0xfffffff2 10 0 flower
+filter 6 0xfffffff2 10 0x1 flower $(drops 5 1 1 told)
+filter 9 0xfffffff2 10 0x1 flower $(drops 6 1 1 told)"
+# What the source has as its address then.
+left=d2:38:07:3b:c1:7c
+
+migration_is_shown()
+{
+	expect_eq text "$(fake "$moved" function show vf 1 | sed -n 3p)" \
+		"    mig-state stopped source-serial 0123456789abcdef source-func-id 2"
+	expect_eq JSON "$(fake "$moved" -j function show | jq -c 'map([.mig_state, .source_serial, .source_func_id])')" \
+		'[[null,null,null],["stopped",null,null],["stopped","0123456789abcdef",2]]'
+	expect_eq future "$(fake "opi
+function pci/x id=1 mig=9 srcserial=ff" -j function show | jq -c '.[] | [.mig_state, .source_serial]')" \
+		'["unknown-9","00000000000000ff"]'
+}
+
+migrate_moves_all_in_order()
+{
+	expect_eq output "$(fake "$bridged" function migrate vf 0 to vf 1)" ""
+	expect_eq requests "$(requests)" \
+"devlink rate $D/3 max=5000
+devlink rate $D/3 share=1000 max=5000 prio=3 weight=1 parent=gold
+route qdisc+ 7 clsact
+route filter+ 7 0xfffffff2 10 0x1 flower $(drops 0 1 1)
+route link 7 up=1 master=3 mtu=1500
+route port 7 cost=5 isolated=1
+route vlan+ 7 10 0x6
+route vlan+ 7 20 0
+route vlan- 7 1
+route fdb 7 020000000004 10 0x40
+route link 6 master=0
+route qdisc- 6 clsact
+devlink rate $D/2 share=0
+devlink rate $D/2 max=0
+devlink rate $D/2 share=0 max=0 prio=0 weight=1 parent=
+devlink set $D/2 hw=$left
+opi set $D id=2 trust=0 vlan=0"
+	expect_eq JSON "$(fake "$bridged" -j function migrate "$D/2" to "$D/3" | ids)" "3 "
+}
+
+# The address that the first run has given says so.
+migrate_again_does_nothing()
+{
+	status 0 fake "${bridged/rep0 hw=02:00:00:00:00:04/rep0 hw=$left}" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
+	says "already"
+	expect_eq requests "$(requests)" ""
+}
+
+# What the source does not have stays as it is; what was set of a moved address too.
+migrate_leaves_what_is_not_there()
+{
+	fake "$moved
+link 6 rep0 up mtu=1500
+link 7 rep1 up mtu=1500 master=3 slave=bridge
+qdisc 7 clsact 0" function migrate vf 0 to vf 1
+	expect_eq requests "$(requests)" "devlink set $D/2 hw=$left
+opi set $D id=2 trust=0 vlan=0"
+	rm "$CASE_DIR/requests"
+	fake "${moved/rep1 hw=02:00:00:00:00:04/rep1 hw=02:00:00:00:00:99}
+link 6 rep0 up mtu=1500
+link 7 rep1 up mtu=1500" function migrate vf 0 to vf 1
+	expect_match requests "$(requests)" "^devlink set $D/2 hw=[0-9a-f:]{17}"$'\n'"opi set $D id=2 trust=0 vlan=0$"
+}
+
+migrate_with_force()
+{
+	local other=${bridged/srcserial=0123456789abcdef src=2}
+
+	other=${other/rep1 hw=02:00:00:00:00:04 ioeqs=3/rep1 hw=02:00:00:00:00:06 ioeqs=4}
+	other=${other/vf=1 port=3 opstate=2 trust=1 vlan=5/vf=1 port=3 opstate=1 trust=0 vlan=0}
+	status 1 fake "$other" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
+	says "has not taken the state" "force"
+	expect_eq none "$(requests)" ""
+	# At no time have both the address.
+	fake "$other" function migrate vf 0 to vf 1 force
+	expect_eq begin "$(requests | sed -n 1,2p)" "opi set $D id=3 trust=1 vlan=5
+devlink set $D/3 ioeqs=3"
+	expect_eq end "$(requests | grep -A9 "^devlink set $D/2")" "devlink set $D/2 hw=$left
+devlink set $D/3 hw=02:00:00:00:00:04
+opi set $D id=2 trust=0 vlan=0"
+}
+
+migrate_refuses_what_can_not_be()
+{
+	local change words says
+
+	while IFS='@' read -r change words says; do
+		rm -f "$CASE_DIR/requests"
+		# shellcheck disable=SC2086 # words
+		status 1 fake "$(sed -E "$change" <<<"$bridged")" -j function migrate $words >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+		says "$says"
+		expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
+		expect_eq "requests of $words" "$(requests)" ""
+	done <<-EOT
+		@id 1 to vf 1@function 1 of $D is no virtual function
+		@vf 0 to id 1@function 1 of $D is no virtual function
+		@vf 0 to vf 0@is the source as well
+		@vf 1 to vf 0@has not taken the state of the source
+		@vf 0 to vf 7@no such function
+		@vf 7 to vf 0@no such function
+		@pf 0 type vf to vf 1@2 functions fit
+		s/mig=2\$/mig=0/@vf 0 to vf 1 force@is still running
+		s/mig=2\$/mig=1/@vf 0 to vf 1@is still running
+		s/ mig=2\$//@vf 0 to vf 1@is still running
+		s/src=2\$/src=4/@vf 0 to vf 1@has not taken the state of the source
+		s/srcserial=0123/srcserial=0124/@vf 0 to vf 1@has not taken the state of the source
+		s/role=3/role=1/@vf 0 to vf 1@this is the host
+		s,^function [^ ]*(.* id=3),function pci/other\\1,@vf 0 to vf 1@of another card
+		s/slave=bridge/slave=openvswitch/@vf 0 to vf 1@kind "openvswitch"
+		s/flower\$/u32/;s/^(filter 6.*0x1) flower/\\1 u32/@vf 0 to vf 1@can not be copied faithfully: a filter of the kind "u32"
+		s/$(text gact)/$(text sact)/@vf 0 to vf 1@can not be copied faithfully: an action of the kind "sact"
+		s/^(qdisc|filter) 9/\\1 7/;s/^link 7/qdisc 7 clsact 0\\nlink 7/@vf 0 to vf 1@tc rules of its own
+		s/^link 7/qdisc 7 ingress 0\\nlink 7/@vf 0 to vf 1@tc rules of its own
+		s/ifindex=7//@vf 0 to vf 1@no representor
+		s/^port .*rep1.*//@vf 0 to vf 1@no port in devlink
+	EOT
+	# A running one that nobody uses is not in the way.
+	status 0 fake "$(sed -E 's/opstate=2(.* mig=)2$/opstate=1\10/' <<<"$bridged")" function migrate vf 0 to vf 1
+}
+
+# Each step in turn is refused: what was done is undone from the last on.
+migrate_that_is_refused_is_undone()
+{
+	local what n want
+
+	status 1 fake "$bridged
+refuse-route vlan- 16 not this one" -j function migrate vf 0 to vf 1 >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+	says "put the destination's port into the bridge" "not this one" "undone"
+	expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
+	expect_eq undone "$(requests | sed '1,/vlan-/d')" \
+"route qdisc- 7 clsact
+devlink rate $D/3 share=0
+devlink rate $D/3 max=0
+devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent="
+	while IFS='|' read -r what n want; do
+		rm -f "$CASE_DIR/requests"
+		status 1 fake "$bridged
+$what 1 not this one" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
+		says "not this one" "$want"
+		expect_eq "not undone" "$(grep -v "not this one\|$want\|as root\|has been undone" "$CASE_DIR/err" || :)" ""
+		expect_eq "last of $what" "$(requests | tail -n 1)" "$n"
+	done <<-EOT
+		refuse-devlink $(devlink_cmd RATE_SET)|devlink rate $D/3 share=0|give the rate
+		refuse-route qdisc+|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|give the tc rules
+		refuse-route filter+|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|give the tc rules
+		refuse-route link|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|into the bridge
+		refuse-devlink $(devlink_cmd PORT_SET)|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|change the addresses
+		refuse $(opi_cmd FUNCTION_SET)|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|take trust
+	EOT
+}
+
+# A policer wants a table of its rate, which the kernel does not tell.
+migrate_gives_a_policer_its_table()
+{
+	local rate opts filter
+
+	# rate: cell_log, linklayer, overhead, cell_align, mpu, rate
+	rate=0000000000000000$(u32 125000)
+	opts=$(attr 1 "$(u32 3)$(u32 2)$(u32 0)$(u32 77)$(u32 0)${rate}000000000000000000000000$(u32 1)$(u32 1)$(u32 0)")
+	filter=$(attr 2 "$(attr 1 "$(attr 1 "$(text police)")$(attr 2 "$opts$(attr 6 "$(u32 9)")")")")
+	fake "$moved
+link 6 rep0 up mtu=1500
+link 7 rep1 up mtu=1500
+qdisc 6 clsact 0
+filter 6 0xfffffff2 1 0x1 matchall $filter$(attr 4 "$(u32 9)")" function migrate vf 0 to vf 1
+	rate=0301000000000000$(u32 125000)
+	opts=$(attr 2 "$(printf '%02048d' 0)")
+	opts+=$(attr 1 "$(u32 0)$(u32 2)$(u32 0)$(u32 77)$(u32 0)${rate}000000000000000000000000$(u32 1)$(u32 1)$(u32 0)")
+	expect_eq filter "$(requests | grep filter+)" \
+		"route filter+ 7 0xfffffff2 1 0x1 matchall $(attr 32770 "$(attr 32769 "$(attr 1 "$(text police)")$(attr 32770 "$opts")")")"
+}
+
+# One that others use too, and a block, are bound to as before.
+migrate_shares_what_is_shared()
+{
+	fake "$moved
+link 6 rep0 up mtu=1500
+link 7 rep1 up mtu=1500
+qdisc 6 ingress 22
+filter 6 0xfffffff2 10 0x1 flower $(drops 5 2 1 told)
+filter 6 0xfffffff2 11 0x1 flower $(drops 6 2 2 told)" function migrate vf 0 to vf 1
+	expect_eq requests "$(requests | grep route)" \
+"route qdisc+ 7 ingress block=22
+route filter+ 7 0xfffffff2 10 0x1 flower $(drops 5 2 1)
+route filter+ 7 0xfffffff2 11 0x1 flower $(drops 6 2 2)
+route qdisc- 6 ingress"
+}
+
+migrate_takes_no_malformed_answer()
+{
+	local line
+
+	while IFS= read -r line; do
+		status 1 fake "$line
+$bridged" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
+		says "makes no sense"
+		expect_eq "requests with $line" "$(requests)" ""
+	done <<-EOT
+		bad rate $(attr "$(value_of devlink DEVLINK_ATTR_RATE_TX_MAX)" "$(u32 1)")
+		filter 6 0xfffffff2 12 0x1 flower $(attr 22 "")
+		filter 6 0xfffffff2 12 0x1 flower $(attr 3 "$(attr 1 "$(attr 1 "$(text gact)")")")
+		filter 6 0xfffffff2 12 0x1 flower $(attr 3 "$(attr 1 "$(attr 1 67616374)$(attr 2 "")")")
+		filter 6 0xfffffff2 12 0x1 flower $(attr 3 "$(attr 1 "$(attr 1 "$(text gact)")$(attr 2 "$(attr 2 "$(u32 1)")")")")
+		filter 6 0xfffffff2 12 0x1 matchall $(attr 2 "$(attr 1 "$(attr 1 "$(text police)")$(attr 2 "$(attr 1 "$(u32 1)")")")")
+	EOT
 }
 
 run_cases "$@"

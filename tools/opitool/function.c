@@ -85,20 +85,11 @@ static int several(struct inventory *inv, const struct select *sel)
 	return ST_FAILED;
 }
 
-/* Open @inv and find in it the one function that @sel chooses. */
-static int find_one(struct inventory *inv, const struct select *sel,
+int function_choose(struct inventory *inv, const struct select *sel,
 		    struct function **fn)
 {
 	struct function *one;
-	int status, n = 0;
-
-	status = inventory_open(inv);
-	if (!status)
-		status = inventory_get_dpus(inv);
-	if (!status)
-		status = inventory_get_functions(inv);
-	if (status)
-		return status;
+	int n = 0;
 
 	list_each(one, &inv->functions)
 		if (select_is_function(sel, one) && !n++)
@@ -106,6 +97,19 @@ static int find_one(struct inventory *inv, const struct select *sel,
 	if (!n)
 		return not_found(inv, &sel->target, "function");
 	return n == 1 ? ST_OK : several(inv, sel);
+}
+
+int function_find(struct inventory *inv, const struct select *sel,
+		  struct function **fn)
+{
+	int status;
+
+	status = inventory_open(inv);
+	if (!status)
+		status = inventory_get_dpus(inv);
+	if (!status)
+		status = inventory_get_functions(inv);
+	return status ? status : function_choose(inv, sel, fn);
 }
 
 /* ---- changes ----------------------------------------------------------- */
@@ -330,7 +334,7 @@ int function_run(const struct verb *verb, uint32_t settings, function_act *act,
 	if (settings && !(sel.have & settings))
 		return bad_usage(verb, "what shall be changed of it?");
 
-	status = find_one(&inv, &sel, &fn);
+	status = function_find(&inv, &sel, &fn);
 	if (!status) {
 		dev = fn->handle;
 		id = fn->id;

@@ -41,6 +41,15 @@ function_act function_remove;
 int function_run(const struct verb *verb, uint32_t settings, function_act *act,
 		 const struct opts *opts, int argc, char **argv);
 
+/*
+ * Open @inv and find in it the one function that @sel chooses; another one in an
+ * inventory that is open.
+ */
+int function_find(struct inventory *inv, const struct select *sel,
+		  struct function **fn);
+int function_choose(struct inventory *inv, const struct select *sel,
+		    struct function **fn);
+
 /* Say what could not be done of a device of @inv, why, and what helps. */
 int function_refused(struct inventory *inv, const struct handle *dev, int err,
 		     const struct hint *hints, const char *fmt, ...)

@@ -33,7 +33,7 @@ _opitool_values()
 # names and those keys that are not there yet.
 _opitool_function()
 {
-	local choose='id port type controller pf vf sf host' w
+	local choose='id port type controller pf vf sf host' w said="${verb[*]:2}"
 	local change='trust vlan max-qps hw-addr migratable max-io-eqs'
 	local -a keys=()
 
@@ -51,17 +51,30 @@ _opitool_function()
 	case ${verb[*]:0:2} in
 	'function add') read -ra keys <<<"sf pf controller $change" ;;
 	'function set') read -ra keys <<<"$choose $change max-vfs" ;;
+	'function migrate')
+		read -ra keys <<<"$choose"
+		# Once more for the other function; what ends it comes behind that.
+		case " $said " in
+		*' force '*) return ;;
+		*' to '*)
+			said=${said##* to}
+			[ "${verb[-1]}" = to ] || keys+=(force)
+			;;
+		' '*[!\ ]*) keys+=(to) ;;
+		esac
+		;;
 	*) read -ra keys <<<"$choose" ;;
 	esac
 	for w in "${keys[@]}"; do
-		case " ${verb[*]:2} " in
+		case " $said " in
 		*" $w "* | *" ${w//-/_} "*) ;;
 		*) echo "$w" ;;
 		esac
 	done
 	# A name comes first, if one comes at all.
-	[ ${#verb[@]} -gt 2 ] || _opitool_names "$(
-		[ "${verb[0]}" = port ] && echo port || echo dpu)"
+	if [ ${#verb[@]} -le 2 ] || [ "${verb[-1]}" = to ]; then
+		_opitool_names "$([ "${verb[0]}" = port ] && echo port || echo dpu)"
+	fi
 }
 
 _opitool()
@@ -92,7 +105,7 @@ _opitool()
 		esac
 		;;
 	dpu | port | 'help dpu' | 'help port') want=show ;;
-	function | 'help function') want='show add set expose withdraw del' ;;
+	function | 'help function') want='show add set expose withdraw del migrate' ;;
 	'dpu show') want=$(_opitool_names dpu) ;;
 	'port show'* | function\ *) want=$(_opitool_function) ;;
 	monitor) want='dpu function port all' ;;

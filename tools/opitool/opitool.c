@@ -26,6 +26,7 @@ const struct verb *const verbs[] = {
 	&verb_function_expose,
 	&verb_function_withdraw,
 	&verb_function_del,
+	&verb_function_migrate,
 	&verb_monitor,
 	&verb_help,
 	&verb_version,

@@ -52,6 +52,7 @@ extern const struct verb verb_function_set;
 extern const struct verb verb_function_expose;
 extern const struct verb verb_function_withdraw;
 extern const struct verb verb_function_del;
+extern const struct verb verb_function_migrate;
 extern const struct verb verb_monitor;
 extern const struct verb verb_help;
 extern const struct verb verb_version;
