@@ -124,9 +124,13 @@ int opi_aq_start(struct opi_dev *od)
 	memset(aq->cq, 0, OPI_AQ_SLOTS * sizeof(*aq->cq));
 	aq->tail = 0;
 	aq->head = 0;
-	for (i = 0; i < OPI_AQ_SLOTS; i++)
-		if (aq->slots[i].state == OPI_SLOT_LOST)
-			aq->slots[i].state = OPI_SLOT_FREE;
+	for (i = 0; i < OPI_AQ_SLOTS; i++) {
+		if (aq->slots[i].state != OPI_SLOT_LOST)
+			continue;
+		/* There may be a secret in it that the card has not read. */
+		memset(aq->slots[i].buf, 0, OPI_CMD_BUF_MAX);
+		aq->slots[i].state = OPI_SLOT_FREE;
+	}
 	aq->stats.starts++;
 	spin_unlock_irq(&aq->lock);
 
@@ -369,6 +373,7 @@ static void opi_aq_record(struct opi_aq *aq, u16 opcode, u32 target, int err,
  * @resp:	comes in the data buffer, zero beyond what the card has written,
  *		or NULL
  * @size:	bytes of either
+ * @secret:	@req does not stay in the data buffer
  * @len:	gets how many of @resp the card has written
  * @result:	gets the small answer
  */
@@ -376,6 +381,7 @@ struct opi_aq_io {
 	const void	*req;
 	void		*resp;
 	size_t		size;
+	bool		secret;
 	size_t		len;
 	u32		result;
 };
@@ -421,6 +427,9 @@ static int __opi_aq_exec(struct opi_dev *od, u16 opcode, u32 target,
 				memset(io->resp + io->len, 0,
 				       io->size - io->len);
 			}
+			/* A card that has not answered may read it yet. */
+			if (io->secret)
+				memzero_explicit(slot->buf, io->size);
 		}
 	}
 
@@ -968,6 +977,25 @@ int opi_cmd_mig_load(struct opi_dev *od, u32 vf, u64 offset, const void *buf,
 	struct opi_aq_io io = { .req = buf, .size = size };
 
 	return __opi_aq_exec(od, OPI_CMD_MIG_LOAD, vf, &cmd, &io);
+}
+
+/**
+ * opi_cmd_mig_set_key - say whose streams the card takes
+ * @od:		the device, the DPU's
+ * @key:	that of the cards that made them; all zero: the card's own
+ *
+ * Return: 0 or a negative errno, see above.
+ */
+int opi_cmd_mig_set_key(struct opi_dev *od, const struct opi_mig_key *key)
+{
+	struct opi_aq_io io = {
+		.req	= key,
+		.size	= sizeof(*key),
+		.secret	= true,
+	};
+	struct opi_cmd cmd = {};
+
+	return __opi_aq_exec(od, OPI_CMD_MIG_SET_KEY, 0, &cmd, &io);
 }
 
 /**

@@ -165,6 +165,7 @@ int opi_cmd_mig_save(struct opi_dev *od, u32 vf, u64 offset, void *buf,
 		     size_t size);
 int opi_cmd_mig_load(struct opi_dev *od, u32 vf, u64 offset, const void *buf,
 		     size_t size);
+int opi_cmd_mig_set_key(struct opi_dev *od, const struct opi_mig_key *key);
 int opi_cmd_dirty_start(struct opi_dev *od, u32 vf,
 			const struct opi_dirty_config *config, size_t size,
 			u32 *order);

@@ -5,9 +5,14 @@
  * function the state came from, so that it can let the new one have what the
  * old one had.
  *
+ * It also says whose state a card takes: that of cards with the same key.
+ *
  * The card has the state; here is a copy in the function table (func.c), read anew
  * with each event and whenever the table is, so that lost events lose nothing.
  */
+#include <linux/device.h>
+#include <linux/string.h>
+
 #include "opi_core.h"
 
 /**
@@ -66,4 +71,59 @@ void opi_mig_event(struct opi_dev *od, const struct opi_event *ev)
 	opi_mig_read(od, &func->info, &func->mig);
 	opi_nl_func_tell(&func->nl, &func->info, &func->mig,
 			 OPI_FUNCTION_CHANGE_MIGRATION);
+}
+
+static int opi_mig_do_change_key(struct opi_dev *od, const u8 *key,
+				 struct netlink_ext_ack *extack)
+{
+	struct opi_mig_key mk;
+	int err;
+
+	if (!opi_is_dpu(od)) {
+		NL_SET_ERR_MSG(extack, "only the DPU changes the key");
+		return -EPERM;
+	}
+	if (od->state != OPI_DEV_STATE_READY) {
+		NL_SET_ERR_MSG(extack, "the card does not answer");
+		return -ENODEV;
+	}
+	if (!(od->caps & OPI_CAP_MIG)) {
+		NL_SET_ERR_MSG(extack, "the card cannot move functions");
+		return -EOPNOTSUPP;
+	}
+	memcpy(mk.key, key, sizeof(mk.key));
+	err = opi_cmd_mig_set_key(od, &mk);
+	memzero_explicit(&mk, sizeof(mk));
+	if (opi_no_service(err))
+		NL_SET_ERR_MSG(extack, "the card does not answer");
+	else if (err)
+		NL_SET_ERR_MSG(extack, "the card refuses it");
+	return err;
+}
+
+/**
+ * opi_mig_change_key - give a card the key of the cards whose functions it takes
+ * @dev:	of the DPU; may not be ours any more
+ * @key:	as long as that of struct opi_mig_key; all zero: the card's own
+ * @extack:	gets the reason of a refusal
+ *
+ * The card keeps it; here it is not.
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
+ */
+int opi_mig_change_key(struct device *dev, const u8 *key,
+		       struct netlink_ext_ack *extack)
+{
+	struct opi_dev *od;
+	int err;
+
+	od = opi_dev_lock(dev);
+	if (!od) {
+		NL_SET_ERR_MSG(extack, "the DPU is gone");
+		return -ENODEV;
+	}
+	err = opi_mig_do_change_key(od, key, extack);
+	opi_dev_unlock(od);
+	return err;
 }

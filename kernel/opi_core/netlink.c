@@ -356,6 +356,49 @@ int opi_nl_dpu_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 }
 
 /**
+ * opi_nl_dpu_set_doit - change a card
+ * @skb:	the request
+ * @info:	its attributes, checked against the policy
+ *
+ * Return: 0 or a negative errno.
+ */
+int opi_nl_dpu_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *key = info->attrs[OPI_A_DPU_MIGRATION_KEY];
+	const struct opi_nl_dpu *dpu;
+	struct device *dev = NULL;
+	int err;
+
+	err = opi_nl_check_name(info);
+	if (err)
+		goto out;
+	if (!key) {
+		NL_SET_ERR_MSG(info->extack, "nothing to change is given");
+		return -EINVAL;
+	}
+
+	rcu_read_lock();
+	spin_lock_bh(&opi_nl_lock);
+	dpu = opi_nl_dpu_find(info);
+	if (IS_ERR(dpu))
+		err = PTR_ERR(dpu);
+	else
+		dev = get_device(devlink_to_dev(dpu->devlink));
+	spin_unlock_bh(&opi_nl_lock);
+	rcu_read_unlock();
+	if (err)
+		goto out;
+
+	err = opi_mig_change_key(dev, nla_data(key), info->extack);
+	put_device(dev);
+out:
+	/* Nobody shall find it in memory that is free. */
+	if (key)
+		memzero_explicit(nla_data(key), nla_len(key));
+	return err;
+}
+
+/**
  * opi_nl_notify - number an event, and tell it if somebody listens
  * @dpu:	the device that it is about, or that has the object
  * @cmd:	OPI_NL_CMD_*_NTF

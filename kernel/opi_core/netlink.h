@@ -149,9 +149,11 @@ struct opi_func_attrs {
 	u16 max_vfs;
 };
 
-/* What the family asks of the driver (func.c). */
+/* What the family asks of the driver (func.c, mig.c). */
 int opi_func_change(struct device *dev, u32 id,
 		    const struct opi_func_attrs *change,
 		    struct netlink_ext_ack *extack);
+int opi_mig_change_key(struct device *dev, const u8 *key,
+		       struct netlink_ext_ack *extack);
 
 #endif /* _OPI_CORE_NETLINK_H */

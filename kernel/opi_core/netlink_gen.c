@@ -59,6 +59,14 @@ static const struct nla_policy opi_function_set_nl_policy[OPI_A_FUNCTION_MAX_VFS
 	[OPI_A_FUNCTION_MAX_VFS] = NLA_POLICY_FULL_RANGE(NLA_U32, &opi_a_function_max_vfs_range),
 };
 
+/* OPI_NL_CMD_DPU_SET - do */
+static const struct nla_policy opi_dpu_set_nl_policy[OPI_A_DPU_MIGRATION_KEY + 1] = {
+	[OPI_A_DPU_BUS_NAME] = { .type = NLA_NUL_STRING, .len = 31, },
+	[OPI_A_DPU_DEV_NAME] = { .type = NLA_NUL_STRING, .len = 63, },
+	[OPI_A_DPU_SERIAL] = { .type = NLA_U64, },
+	[OPI_A_DPU_MIGRATION_KEY] = NLA_POLICY_EXACT_LEN(32),
+};
+
 /* Ops table for opi */
 static const struct genl_split_ops opi_nl_ops[] = {
 	{
@@ -94,6 +102,13 @@ static const struct genl_split_ops opi_nl_ops[] = {
 		.doit		= opi_nl_function_set_doit,
 		.policy		= opi_function_set_nl_policy,
 		.maxattr	= OPI_A_FUNCTION_MAX_VFS,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= OPI_NL_CMD_DPU_SET,
+		.doit		= opi_nl_dpu_set_doit,
+		.policy		= opi_dpu_set_nl_policy,
+		.maxattr	= OPI_A_DPU_MIGRATION_KEY,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

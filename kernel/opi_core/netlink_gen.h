@@ -17,6 +17,7 @@ int opi_nl_function_get_doit(struct sk_buff *skb, struct genl_info *info);
 int opi_nl_function_get_dumpit(struct sk_buff *skb,
 			       struct netlink_callback *cb);
 int opi_nl_function_set_doit(struct sk_buff *skb, struct genl_info *info);
+int opi_nl_dpu_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	OPI_NLGRP_EVENTS,

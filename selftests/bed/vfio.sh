@@ -45,6 +45,7 @@ CASES="
 	what_a_function_had_goes_with_it
 	frames_find_a_function_that_was_moved
 	a_function_that_runs_keeps_what_it_has
+	a_stream_of_another_key_is_refused
 	migration_that_is_not_allowed_any_more_is_refused
 	a_function_on_its_way_is_unbound
 	the_physical_function_is_reset_under_a_function_on_its_way
@@ -602,6 +603,38 @@ a_function_that_runs_keeps_what_it_has()
 	dpu opitool function migrate vf 0 to vf 1 </dev/null
 	host_sh 'kill -USR1 $(cat /run/bg-walk)'
 	user_ends walk 0 'running: ok running'
+}
+
+# card_key FILE|none: gives the card a key; FILE is in the DPU's machine.
+card_key() { dpu opitool dpu set migration-key "$1" </dev/null; }
+
+a_stream_of_another_key_is_refused()
+{
+	migration_up
+	defer "host rm -f /run/own /run/first /run/second; card_key none"
+	dpu_sh 'for k in first second; do od -An -v -tx1 -N 32 /dev/urandom | tr -d " \n" >/run/key-$k; done'
+	user 0 mig save /run/own
+	card_key /run/key-first
+	refused 'EPERM, (resuming|error)' user 1 mig load /run/own
+	user 0 mig save /run/first
+	expect_match "equal keys" "$(user 1 mig load /run/first)" 'bytes: ok, running'
+	card_key /run/key-second
+	refused 'EPERM, (resuming|error)' user 1 mig load /run/first
+	expect_eq "what the DPU sees of it" "$(dpu_vf 1 .mig_state)" running
+	# By the other way, the same again.
+	dpu_sh 'opitool dpu set migration-key - </run/key-first'
+	expect_match "equal keys" "$(user 1 mig load /run/first)" 'bytes: ok, running'
+	refused 'EPERM' user 1 mig load /run/own
+	# The card keeps it when the DPU's driver goes.
+	dpu_sh 'modprobe -r opi_core && modprobe opi_core'
+	net_up
+	await_dpu dpu 30 '.dev_state == "ready"'
+	refused 'EPERM' user 1 mig load /run/own
+	expect_match "equal keys" "$(user 1 mig load /run/first)" 'bytes: ok, running'
+	card_key none
+	refused 'EPERM' user 1 mig load /run/first
+	expect_match "the card's own" "$(user 1 mig load /run/own)" 'bytes: ok, running'
+	refused 'this is the host' host opitool dpu set migration-key none
 }
 
 migration_that_is_not_allowed_any_more_is_refused()

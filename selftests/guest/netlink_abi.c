@@ -642,7 +642,73 @@ TEST_F(func, only_the_dpu_changes_functions)
 	EXPECT_EQ(0, self->ans.v.error) TH_LOG("%s", self->ans.v.text);
 }
 
+/* A request for another key, of @len bytes. */
+#define KEY_INIT(key, len) do {							\
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_SET);	\
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, self->dpu.bus);		\
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);		\
+	msg_put(&self->m, OPI_A_DPU_MIGRATION_KEY, key, len);			\
+} while (0)
+
+TEST_F(opi, refuses_what_is_no_key)
+{
+	static const size_t lens[] = { 0, 1, 31, 33, 64 };
+	static const uint8_t key[64];
+	uint64_t other = ~self->dpu.serial;
+	uint32_t one = 1;
+	size_t i;
+
+	for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		KEY_INIT(key, lens[i]);
+		EXPECT_REFUSED(ERANGE);
+	}
+	/* Nothing to change; nothing that is changed; no name; another card. */
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_SET);
+	msg_put_str(&self->m, OPI_A_DPU_BUS_NAME, self->dpu.bus);
+	msg_put_str(&self->m, OPI_A_DPU_DEV_NAME, self->dpu.dev);
+	EXPECT_REFUSED(EINVAL);
+	KEY_INIT(key, 32);
+	msg_put(&self->m, OPI_A_DPU_MODE, &one, 4);
+	EXPECT_REFUSED(EINVAL);
+	msg_init(&self->m, self->family, NLM_F_ACK, OPI_NL_CMD_DPU_SET);
+	msg_put(&self->m, OPI_A_DPU_MIGRATION_KEY, key, 32);
+	EXPECT_REFUSED(EINVAL);
+	msg_put(&self->m, OPI_A_DPU_SERIAL, &other, 8);
+	EXPECT_REFUSED(ENODEV);
+}
+
+/* The card's own: what it has anyway. */
+TEST_F(opi, only_the_dpu_changes_the_key)
+{
+	static const uint8_t key[32];
+
+	KEY_INIT(key, 32);
+	if (self->dpu.role != OPI_ROLE_DPU) {
+		EXPECT_REFUSED(EPERM);
+		return;
+	}
+	ASSERT_EQ(0, talk(self->fd, &self->m, &self->ans));
+	EXPECT_EQ(0, self->ans.v.error) TH_LOG("%s", self->ans.v.text);
+	EXPECT_EQ(0, self->ans.n_dpus);
+}
+
 /* In a child each: these take rights away for good. */
+
+TEST_F(opi, only_administrators_change_the_key)
+{
+	static const uint8_t key[32];
+	int fd;
+
+	ASSERT_EQ(0, setgroups(0, NULL));
+	ASSERT_EQ(0, setresgid(NOBODY, NOBODY, NOBODY));
+	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+	fd = nl_open();
+	ASSERT_LE(0, fd);
+	KEY_INIT(key, 32);
+	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
+	EXPECT_EQ(-EPERM, self->ans.v.error);
+	close(fd);
+}
 
 TEST_F(func, everybody_may_read_and_administrators_change)
 {

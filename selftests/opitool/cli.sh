@@ -73,6 +73,16 @@ usage_errors_end_with_2()
 		function show a b
 		monitor nonsense
 		monitor all all
+		dpu set
+		dpu set migration-key
+		dpu set a
+		dpu set a b c
+		dpu set a migration-key
+		dpu set a b migration-key none
+		dpu set migration-key none none
+		dpu set migration-key none trust on
+		dpu set pci/ migration-key none
+		dpu set a migration-key --
 		help nonsense
 		help dpu nonsense
 		version now
@@ -124,7 +134,7 @@ help_for_each_verb()
 {
 	local v
 
-	for v in $verbs "dpu show" "port show" function\ {show,add,set,expose,withdraw,del,migrate}; do
+	for v in $verbs "dpu show" "dpu set" "port show" function\ {show,add,set,expose,withdraw,del,migrate}; do
 		# shellcheck disable=SC2086 # words
 		opitool help $v >"$CASE_DIR/out"
 		grep -q "^usage: opitool .*$v" "$CASE_DIR/out"
@@ -146,7 +156,7 @@ version_is_one()
 
 show_may_be_left_out()
 {
-	diff <(opitool help dpu) <(opitool help dpu show)
+	diff <(opitool help port) <(opitool help port show)
 	# Of a word with several verbs help tells of each.
 	expect_eq verbs "$(opitool help function | grep -c '^usage: ')" 7
 	[ "$(opitool -j dpu 2>/dev/null)" = "$(opitool -j dpu show 2>/dev/null)" ]
@@ -319,6 +329,11 @@ completion_of_names()
 	expect_eq colon "$(complete_line 'opitool dpu show pci/0000:0')" "01:00.0"
 	expect_eq plain "$(complete_line 'opitool dpu show pci/0000:0' ' ')" "pci/0000:01:00.0"
 	expect_eq last "$(complete_line 'opitool dpu show pci/0000:01:00.0 ')" ""
+	expect_eq set "$(complete_line 'opitool dpu set ' '')" "migration-key pci/0000:01:00.0 00000000000000aa"
+	expect_eq key "$(complete_line 'opitool dpu set 00000000000000aa ')" migration-key
+	expect_eq value "$(complete_line 'opitool dpu set migration-key n' '')" none
+	expect_eq file "$(complete_line "opitool dpu set migration-key $CASE_DIR/dp" '')" "$CASE_DIR/dpus"
+	expect_eq end "$(complete_line 'opitool dpu set migration-key none ')" ""
 }
 
 completion_of_functions()

@@ -28,7 +28,7 @@
  *	refuse-route WHAT ERRNO WORDS	rtnetlink does, WHAT as below
  *
  * Requests that change something are written to the file that the environment
- * variable OPITOOL_REQUESTS names, a line each: "opi set" or "devlink new|set|del|rate"
+ * variable OPITOOL_REQUESTS names, a line each: "opi set|card" or "devlink new|set|del|rate"
  * and FIELDs in the order of the tables, "route link|port|vlan+|vlan-|fdb|qdisc+|
  * qdisc-|filter+" and what is wanted.  They change nothing here.
  *
@@ -76,7 +76,7 @@ struct watch {
 	int fd[2];
 };
 
-enum type { U8, U16, U32, U64, STR, MAC, BITS };
+enum type { U8, U16, U32, U64, STR, MAC, BITS, BYTES };
 
 struct field {
 	const char *key;
@@ -99,6 +99,7 @@ static const struct field dpu_fields[] = {
 	{ "lost",	OPI_A_DPU_EVENTS_LOST,	U64, 0 },
 	{ "seq",	OPI_A_DPU_SEQ,		U64, 0 },
 	{ "changed",	OPI_A_DPU_CHANGED,	U32, 0 },
+	{ "key",	OPI_A_DPU_MIGRATION_KEY, BYTES, 0 },
 	{ "os",		OPI_A_BOOT_OS_STATUS,	U32, OPI_A_DPU_BOOT },
 	{ "pldm",	OPI_A_BOOT_PLDM_STATE,	U32, OPI_A_DPU_BOOT },
 	{ "dump",	OPI_A_BOOT_CRASHDUMP_STATUS, U32, OPI_A_DPU_BOOT },
@@ -295,6 +296,7 @@ static void put_field(struct nl_msg *msg, const struct field *f,
 		nla_put(msg, f->attr, sizeof(bits), &bits);
 		break;
 	case MAC:
+	case BYTES:
 		nla_put(msg, f->attr, get_bytes(value, bytes, sizeof(bytes)),
 			bytes);
 		break;
@@ -679,6 +681,10 @@ static void print_fields(FILE *f, struct nlattr **tb, int nest,
 		case STR:
 			fprintf(f, "%s", nla_get_string(attr));
 			break;
+		case BYTES:
+			for (i = 0; i < len; i++)
+				fprintf(f, "%02x", p[i]);
+			break;
 		case BITS:
 			fprintf(f, "%#x/%#x",
 				((struct nla_bitfield32 *)p)->value,
@@ -1026,6 +1032,12 @@ int conn_request(struct conn *conn, struct nl_msg *request, msg_fn fn,
 		switch (cmd) {
 		case OPI_NL_CMD_FUNCTION_SET:
 			err = take_change(conn, ID_OPI, cmd, tb, fn, arg);
+			break;
+		case OPI_NL_CMD_DPU_SET:
+			write_request("opi card", tb, OPI_A_DPU_BUS_NAME,
+				      OPI_A_DPU_DEV_NAME, 0, dpu_fields,
+				      ARRAY_SIZE(dpu_fields));
+			err = refused(conn, "refuse", cmd);
 			break;
 		case OPI_NL_CMD_FUNCTION_GET:
 			err = refused(conn, "refuse", cmd);

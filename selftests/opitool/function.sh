@@ -54,6 +54,9 @@ CASES="
 	migrate_gives_a_policer_its_table
 	migrate_shares_what_is_shared
 	migrate_takes_no_malformed_answer
+	a_key_is_read_from_a_file
+	a_key_that_is_none_is_refused
+	a_key_that_is_refused
 "
 
 build_fake
@@ -310,8 +313,8 @@ words_that_make_no_sense_end_with_2()
 		function migrate vf 0
 		function migrate vf 0 to
 		function migrate to vf 0
-		function migrate vf 0 to vf 1 now
-		function migrate vf 0 to vf 1 force force
+		function migrate vf 0 to vf 1 a b
+		function migrate force
 		function migrate vf 0 to vf 1 to vf 2
 		function migrate vf 0 trust on to vf 1
 	EOT
@@ -924,6 +927,70 @@ $bridged" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
 		filter 6 0xfffffff2 12 0x1 flower $(attr 3 "$(attr 1 "$(attr 1 "$(text gact)")$(attr 2 "$(attr 2 "$(u32 1)")")")")
 		filter 6 0xfffffff2 12 0x1 matchall $(attr 2 "$(attr 1 "$(attr 1 "$(text police)")$(attr 2 "$(attr 1 "$(u32 1)")")")")
 	EOT
+}
+
+# ---- the card's key ---------------------------------------------------------
+
+k=00112233445566778899AABBCCDDEEFF0123456789abcdef0123456789abcdef
+
+a_key_is_read_from_a_file()
+{
+	local i
+
+	printf '%s\n' "$k" >"$CASE_DIR/key"
+	expect_eq output "$(fake "$dpu" dpu set migration-key "$CASE_DIR/key")" ""
+	printf '%s' "$k" | fake "$dpu" dpu set "$D" migration_key -
+	for ((i = 0; i < ${#k}; i += 2)); do printf '%b' "\\x${k:i:2}"; done >"$CASE_DIR/raw"
+	expect_eq JSON "$(fake "$dpu" -j dpu set 0123456789abcdef migration-key "$CASE_DIR/raw" | jq -c '[.[].dev]')" "[\"$D\"]"
+	expect_eq requests "$(requests | sort -u)" "opi card $D key=${k,,}"
+	expect_eq count "$(requests | wc -l)" 3
+	fake "$dpu" dpu set migration-key none
+	expect_eq none "$(requests | tail -n 1)" "opi card $D key=$(printf '%064d' 0)"
+	# It is in no message of opitool's.
+	expect_eq said "$(fake "$dpu" -j dpu set migration-key "$CASE_DIR/key" | grep -ci "$k" || :)" 0
+}
+
+a_key_that_is_none_is_refused()
+{
+	local key
+
+	for key in "" "${k%?}" "${k}0" "$k$k" "${k%?}g" "${k%?} "; do
+		printf '%s\n' "$key" >"$CASE_DIR/key"
+		status 1 fake "$dpu" -j dpu set migration-key "$CASE_DIR/key" >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+		says "32 bytes, or 64 hexadecimal digits"
+		expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
+		[ -z "$key" ] || expect_eq "said of it" "$(grep -c "$key" "$CASE_DIR/err" || :)" 0
+	done
+	printf '%064d' 0 >"$CASE_DIR/key"
+	status 1 fake "$dpu" dpu set migration-key "$CASE_DIR/key" 2>"$CASE_DIR/err"
+	says "zeros are no key"
+	status 1 fake "$dpu" dpu set migration-key "$CASE_DIR/nothing" 2>"$CASE_DIR/err"
+	says "cannot read the key" "No such file"
+	status 1 fake "$dpu" dpu set migration-key "$CASE_DIR" 2>"$CASE_DIR/err"
+	says "Is a directory"
+	status 1 fake "$dpu" dpu set migration-key /dev/zero 2>"$CASE_DIR/err"
+	says "32 bytes"
+	expect_eq requests "$(requests)" ""
+}
+
+a_key_that_is_refused()
+{
+	status 1 fake "$dpu
+refuse $(opi_cmd DPU_SET) 95 the card cannot move functions" -j dpu set migration-key none >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+	says "cannot give the card its key" "the card cannot move functions"
+	expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
+	status 1 fake "$dpu
+refuse $(opi_cmd DPU_SET) 1" dpu set migration-key none 2>"$CASE_DIR/err"
+	says "do it as root"
+	rm "$CASE_DIR/requests"
+	status 1 fake "$host" dpu set migration-key none 2>"$CASE_DIR/err"
+	says "this is the host"
+	status 1 fake "$dpu
+$second" dpu set migration-key none 2>"$CASE_DIR/err"
+	says "there are 2 cards"
+	status 3 fake devlink dpu set migration-key none 2>"$CASE_DIR/err"
+	says "modprobe opi_core"
+	expect_eq requests "$(requests)" ""
 }
 
 run_cases "$@"

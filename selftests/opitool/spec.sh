@@ -185,7 +185,7 @@ tables_of_uapi_rst_are_those_of_the_spec()
 {
 	local doc=$OPI_TOP/Documentation/uapi.rst
 
-	sed -n 's/^``\([a-z-]*\)`` \{1,\}\(string\|nest\|u[0-9]*\) .*/\1 \2/p' "$doc" >"$CASE_DIR/doc"
+	sed -n 's/^``\([a-z-]*\)`` \{1,\}\(string\|nest\|binary\|u[0-9]*\) .*/\1 \2/p' "$doc" >"$CASE_DIR/doc"
 	jq -r '."attribute-sets"[].attributes[] | select(.type != "pad") | "\(.name) \(.type)"' "$bin/spec" >"$CASE_DIR/spec"
 	expect_range attributes "$(wc -l <"$CASE_DIR/spec")" 40 1000
 	diff -u "$CASE_DIR/spec" "$CASE_DIR/doc" >&2 || fail "uapi.rst and the spec have other attributes"

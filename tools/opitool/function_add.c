@@ -25,36 +25,6 @@ static const struct hint hints_add[] = {
 	{ 0, NULL }
 };
 
-/* The end of a card that makes functions: one that was named, or the only one. */
-static int find_maker(struct inventory *inv, const struct select *sel,
-		      struct dpu **maker)
-{
-	struct dpu *dpu;
-	bool host = false;
-	int n = 0;
-
-	list_each(dpu, &inv->dpus) {
-		if (!target_is_dpu(&sel->target, dpu) || !HAS(dpu, ROLE))
-			continue;
-		if (dpu->role != OPI_ROLE_DPU)
-			host = true;
-		else if (!n++)
-			*maker = dpu;
-	}
-	if (n == 1)
-		return ST_OK;
-	if (n) {
-		say("there are %d cards; say which, as \"opitool dpu show\" names them",
-		    n);
-		return ST_FAILED;
-	}
-	if (host) {
-		say("this is the host; functions are the DPU's: do it there");
-		return ST_FAILED;
-	}
-	return not_found(inv, &sel->target, "dpu");
-}
-
 static int take_port(struct nlmsghdr *nlh, void *arg)
 {
 	return parse_port(nlh, arg);
@@ -141,7 +111,7 @@ static int run(const struct opts *opts, int argc, char **argv)
 	if (!status)
 		status = inventory_get_dpus(&inv);
 	if (!status)
-		status = find_maker(&inv, &sel, &maker);
+		status = dpu_choose(&inv, &sel.target, &maker);
 	if (!status)
 		status = make_port(&inv, &maker->handle, &sel, &port);
 	if (!status) {

@@ -71,6 +71,17 @@ struct nl_msg *function_request(const struct inventory *inv, uint8_t cmd,
 	return msg;
 }
 
+struct nl_msg *dpu_request(const struct inventory *inv, uint8_t cmd,
+			   const struct dpu *dpu)
+{
+	struct nl_msg *msg;
+
+	msg = genl_request(inv->opi, cmd, OPI_FAMILY_VERSION, 0);
+	must_put(nla_put_string(msg, OPI_A_DPU_BUS_NAME, dpu->handle.bus));
+	must_put(nla_put_string(msg, OPI_A_DPU_DEV_NAME, dpu->handle.dev));
+	return msg;
+}
+
 int request_failed(const struct conn *conn, const char *what, int err)
 {
 	const char *why = conn ? conn_why(conn) : "";

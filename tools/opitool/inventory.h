@@ -71,6 +71,8 @@ const struct port *inventory_port_of(const struct inventory *inv,
  */
 struct nl_msg *function_request(const struct inventory *inv, uint8_t cmd,
 				const struct function *fn);
+struct nl_msg *dpu_request(const struct inventory *inv, uint8_t cmd,
+			   const struct dpu *dpu);
 struct nl_msg *devlink_request(const struct inventory *inv, uint8_t cmd,
 			       const struct handle *handle);
 void must_put(int err);

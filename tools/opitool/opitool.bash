@@ -104,9 +104,14 @@ _opitool()
 		--*) want='--json --pretty --version --help' ;;
 		esac
 		;;
-	dpu | port | 'help dpu' | 'help port') want=show ;;
+	dpu | 'help dpu') want='show set' ;;
+	port | 'help port') want=show ;;
 	function | 'help function') want='show add set expose withdraw del migrate' ;;
 	'dpu show') want=$(_opitool_names dpu) ;;
+	'dpu set') want="migration-key $(_opitool_names dpu)" ;;
+	'dpu set '*migration?key) want="none - $(compgen -f -- "$cur" || :)" ;;
+	'dpu set '*migration?key' '*) ;;
+	'dpu set '*) want=migration-key ;;
 	'port show'* | function\ *) want=$(_opitool_function) ;;
 	monitor) want='dpu function port all' ;;
 	help) want='dpu port function monitor help version' ;;

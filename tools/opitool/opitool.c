@@ -19,6 +19,7 @@
 
 const struct verb *const verbs[] = {
 	&verb_dpu_show,
+	&verb_dpu_set,
 	&verb_port_show,
 	&verb_function_show,
 	&verb_function_add,
@@ -173,9 +174,9 @@ static int run(int argc, char **argv)
 	if (!verb)
 		return bad_usage(NULL, "there is no \"%s\"", argv[0]);
 
-	/* No name or value of a verb is like this. */
+	/* No name or value of a verb is like this; "-" alone may be one. */
 	for (i = words; i < argc; i++)
-		if (*argv[i] == '-')
+		if (*argv[i] == '-' && argv[i][1])
 			return bad_usage(verb, "\"%s\": options stand before the verb",
 					 argv[i]);
 

@@ -45,6 +45,7 @@ struct verb {
 };
 
 extern const struct verb verb_dpu_show;
+extern const struct verb verb_dpu_set;
 extern const struct verb verb_port_show;
 extern const struct verb verb_function_show;
 extern const struct verb verb_function_add;

@@ -82,6 +82,7 @@ static const struct nla_policy dpu_policy[OPI_A_DPU_MAX + 1] = {
 	[OPI_A_DPU_EVENTS_LOST]	= { .type = NLA_U64 },
 	[OPI_A_DPU_SEQ]		= { .type = NLA_U64 },
 	[OPI_A_DPU_CHANGED]	= { .type = NLA_U32 },
+	[OPI_A_DPU_MIGRATION_KEY] = { .minlen = 32 },
 };
 
 static const struct nla_policy boot_policy[OPI_A_BOOT_MAX + 1] = {

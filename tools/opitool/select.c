@@ -409,3 +409,32 @@ int not_found(const struct inventory *inv, const struct target *target,
 	say_no_opi();
 	return ST_ABSENT;
 }
+
+int dpu_choose(struct inventory *inv, const struct target *target,
+	       struct dpu **found)
+{
+	struct dpu *dpu;
+	bool host = false;
+	int n = 0;
+
+	list_each(dpu, &inv->dpus) {
+		if (!target_is_dpu(target, dpu) || !HAS(dpu, ROLE))
+			continue;
+		if (dpu->role != OPI_ROLE_DPU)
+			host = true;
+		else if (!n++)
+			*found = dpu;
+	}
+	if (n == 1)
+		return ST_OK;
+	if (n) {
+		say("there are %d cards; say which, as \"opitool dpu show\" names them",
+		    n);
+		return ST_FAILED;
+	}
+	if (host) {
+		say("this is the host; cards and functions are the DPU's: do it there");
+		return ST_FAILED;
+	}
+	return not_found(inv, target, "dpu");
+}

@@ -76,6 +76,13 @@ bool select_is_port(const struct select *sel, struct inventory *inv,
 /* Was there anything that chooses? */
 bool select_any(const struct select *sel);
 
+/*
+ * The end of a card that has a say: the DPU's, one that was named or the only one.
+ * Returns an exit code.
+ */
+int dpu_choose(struct inventory *inv, const struct target *target,
+	       struct dpu **found);
+
 /* Say that @noun "show" would not show what was chosen; returns an exit code. */
 int not_found(const struct inventory *inv, const struct target *target,
 	      const char *noun);
