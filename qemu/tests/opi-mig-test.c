@@ -832,10 +832,10 @@ static void test_move_often(void)
             g_assert_cmpint(mig_set(b->host, at, OPI_MIG_P2P), ==, OPI_ST_OK);
         }
         g_assert_cmpint(mig_set(b->host, at, OPI_MIG_STOPPED), ==, OPI_ST_OK);
-        a = save_all(b->host, at, g_rand_int_range(r, 1, 4097) | 64);
+        a = save_all(b->host, at, g_rand_int_range(r, 1, 4096) | 64);
         await_stream(b, !at);
         g_assert_cmpint(load_all(b->host, !at, a,
-                                 g_rand_int_range(r, 1, 4097) | 64), ==,
+                                 g_rand_int_range(r, 1, 4096) | 64), ==,
                         OPI_ST_OK);
         g_assert_cmpint(mig_set(b->host, !at, OPI_MIG_STOPPED), ==, OPI_ST_OK);
         flr(b, at);
