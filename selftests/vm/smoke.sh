@@ -23,7 +23,9 @@ CASES="
 
 before_case() { net_up; }
 
-flood() { bg "flood_$1" "$1" sh -c 'while :; do '"$GUEST"'/frames send $0 -n 500 -l 60,1514 2>/dev/null || sleep 0.1; done' "$2"; }
+# With a pause after every 16th: two processors that do nothing else but drop broadcasts
+# would be a test of patience.
+flood() { bg "flood_$1" "$1" sh -c 'while :; do '"$GUEST"'/frames send $0 -n 500 -l 60,1514 -p 5000 2>/dev/null || sleep 0.1; done' "$2"; }
 
 what_devlink_and_opitool_say()
 {
