@@ -25,7 +25,7 @@ demo: all		## two machines, one card: the story in a minute
 check: debug-kernel	## all tests on the stock kernel, a smoke set on the debug kernel
 	selftests/run.sh check
 
-check-full: debug-kernel	## all tests on both kernels
+check-full: debug-kernel	## all tests, and each path of the driver on the debug kernel
 	selftests/run.sh check-full
 
 soak: debug-kernel	## what has a count, in great numbers; goes on where it was stopped
