@@ -13,6 +13,7 @@
  *	-g SECONDS	longest time in which one of them does not move (5)
  *	-p FILE		while it exists, nothing need move
  *	-o		every datagram is answered: none is given up
+ *	-k		connections are kept until the end
  *	-e NUMBER	make a mistake in the NUMBERth piece
  *
  * Connections carry bytes both ways at once and are made anew all the time, some of
@@ -52,7 +53,7 @@ struct hello {
 	uint32_t magic;
 	uint32_t id;
 	uint32_t up;		/* bytes to the server, without this */
-	uint32_t down;
+	uint32_t down;		/* both 0: until the client ends it */
 } __attribute__((packed));
 
 struct datagram {
@@ -69,6 +70,7 @@ struct conn {
 	bool connecting;
 	bool eof;		/* the other end has sent all */
 	bool shut;		/* and so have we */
+	bool kept;		/* as many bytes as it comes to */
 	unsigned int greeted;	/* bytes of hello that came or went */
 	struct hello hello;
 	uint64_t out, sent, in, received;
@@ -95,7 +97,7 @@ static struct {
 	const char *pause;
 	uint64_t seed;
 	unsigned int n_conns, n_flows, window, mistake;
-	bool once;
+	bool once, keep;
 	double max_gap, seconds;
 	struct sockaddr_storage to;
 	socklen_t to_len;
@@ -157,7 +159,7 @@ static void die(const char *what)
 
 static void __attribute__((noreturn)) usage(void)
 {
-	fprintf(stderr, "usage: traffic serve PORT | run IP PORT SECONDS [-s SEED] [-t COUNT] [-u COUNT] [-w COUNT] [-g SECONDS] [-p FILE] [-o] [-e NUMBER]\n");
+	fprintf(stderr, "usage: traffic serve PORT | run IP PORT SECONDS [-s SEED] [-t COUNT] [-u COUNT] [-w COUNT] [-g SECONDS] [-p FILE] [-o] [-k] [-e NUMBER]\n");
 	exit(2);
 }
 
@@ -247,6 +249,11 @@ static void conn_ready(struct conn *c)
 
 	c->out = ntohl(args.server ? c->hello.down : c->hello.up);
 	c->in = ntohl(args.server ? c->hello.up : c->hello.down);
+	c->kept = !c->out && !c->in;
+	if (c->kept) {
+		c->out = UINT64_MAX;
+		c->in = UINT64_MAX;
+	}
 	c->out_key = key(id, args.server);
 	c->in_key = key(id, !args.server);
 	/* One in four does not wait for anything. */
@@ -271,6 +278,10 @@ static void conn_open(struct conn *c)
 	/* Few bytes or many; more where there is no rate. */
 	c->hello.up = htonl(1 + below(ntohl(c->hello.id) & 3 ? 100000 : 2000000) / (below(4) ? 1 : 100));
 	c->hello.down = htonl(1 + below(ntohl(c->hello.id) & 3 ? 100000 : 2000000) / (below(4) ? 1 : 100));
+	if (args.keep) {
+		c->hello.up = 0;
+		c->hello.down = 0;
+	}
 	if (connect(c->fd, (struct sockaddr *)&args.to, args.to_len) && errno != EINPROGRESS) {
 		if (!unreachable(errno))
 			die("connect");
@@ -347,6 +358,10 @@ static void conn_receive(struct conn *c)
 		return;
 	if (n < 0)
 		die("TCP receive");
+	if (!n && c->kept && (args.server || c->shut)) {
+		c->in = c->received;
+		c->out = c->sent;
+	}
 	if (!n) {
 		if (c->received < c->in)
 			fail("connection %08x ended after %llu of %llu bytes", ntohl(c->hello.id),
@@ -657,6 +672,8 @@ static void run(void)
 		for (i = 0; i < args.n_conns; i++) {
 			if (!conns[i].fd && !go_on)
 				continue;
+			if (!go_on && conns[i].kept)
+				conns[i].out = conns[i].sent;
 			if (conns[i].fd)
 				conn_event(&conns[i], p[i].revents);
 			open += !!conns[i].fd;
@@ -690,7 +707,7 @@ static void options(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:t:u:w:g:p:oe:")) != -1) {
+	while ((opt = getopt(argc, argv, "s:t:u:w:g:p:oke:")) != -1) {
 		switch (opt) {
 		case 's':
 			args.seed = strtoull(optarg, NULL, 0);
@@ -712,6 +729,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'o':
 			args.once = true;
+			break;
+		case 'k':
+			args.keep = true;
 			break;
 		case 'e':
 			args.mistake = strtoul(optarg, NULL, 0);

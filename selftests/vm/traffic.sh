@@ -119,10 +119,11 @@ the_checker_finds_what_is_wrong()
 	run_on_host() { host "$GUEST/traffic" run ::1 "$PORT" "$@" -s "$OPI_SEED" </dev/null; }
 	serve host
 	run_on_host 1
+	expect_match "kept" "$(run_on_host 2 -u 0 -k)" '"connections":4,'
 	bg_stop serve_host
 	bg_wait serve_host
 	# A bit of one byte, whoever sends it.
-	for kind in "-t 0" "-u 0"; do
+	for kind in "-t 0" "-u 0" "-u 0 -k"; do
 		serve host
 		# shellcheck disable=SC2086 # words on purpose
 		run_on_host 20 $kind -e 20 2>/dev/null || :
