@@ -46,6 +46,8 @@ root=$(opi_root)
 dsc=$(find "$root/opi/qemu" -name 'qemu_*.dsc' -printf '%f\n')
 key=$({
 	printf '%s\n' format=1 "$dsc" "${configure[@]}"
+	# One device more or less is all of QEMU compiled anew.
+	cat "$OPI_TOP/qemu/opi.mak"
 	opi_versions gcc-14 libc6-dev libglib2.0-dev libslirp-dev libgcrypt20-dev \
 		libfdt-dev libpixman-1-dev libaio-dev meson
 } | opi_key)

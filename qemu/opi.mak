@@ -20,3 +20,5 @@ CONFIG_NVME_PCI=y
 CONFIG_IGB_PCI_EXPRESS=y
 CONFIG_E1000E_PCI_EXPRESS=y
 CONFIG_EDU=y
+# For the guest inside the host that is migrated with a function.
+CONFIG_VFIO_PCI=y
