@@ -18,6 +18,7 @@ all: deps		## build what runs on the stock kernel
 	qemu/mkqemu.sh
 	qemu/mkimage.sh
 	qemu/mkpayload.sh stock
+	qemu/mknested.sh
 
 demo: all		## two machines, one card: the story in a minute
 	selftests/demo.sh
