@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 800
 # soak: the_guest_moves_and_its_connections_stay
+# debug: none
 #
 # A virtual machine on the host has a virtual function, and is live-migrated with it by QEMU
 # from one to another, while its connections to the DPU carry data of which every byte is
