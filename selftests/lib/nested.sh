@@ -28,8 +28,6 @@ qemu_start()
 	nested start "vf$1" "$(vf_pci "$1")" "$GUEST_IP/24" "$GUEST_PORT" "${options[@]}"
 }
 
-migratable() { dpu devlink port function set "$(fn_port vf "$1")" migratable "$2" </dev/null; }
-
 # VF 0 and VF 1 can be moved.  The guest has one of them, AT; the other, TO, nobody, and
 # no way to anybody.
 guest_up()
