@@ -308,10 +308,14 @@ int opi_resources_apply(struct opi_dev *od, struct netlink_ext_ack *extack)
 			err = -EBUSY;
 	}
 
-	/* Another card may have more, if nobody has set a limit. */
+	/*
+	 * Another card may have more, if nobody has set a limit.  All that this one has
+	 * is none.
+	 */
 	for (i = 0; i < OPI_N_RESOURCES && !err; i++)
 		if (sizes[i] != od->resources[i].size)
-			od->init.limits[i] = sizes[i];
+			od->init.limits[i] = sizes[i] < od->resources[i].max ?
+					     sizes[i] : U64_MAX;
 
 	if (left) {
 		opi_resources_exit(od);

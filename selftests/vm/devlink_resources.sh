@@ -196,6 +196,11 @@ virtual_functions_are_limited_at_a_reload()
 	set_vfs 2
 	expect_eq "of the host" "$(resource host vfs occ)" 2
 	expect_eq "of the hardware" "$(resource host vfs size)" 64
+	# With all that the card has it is for the card again to say what is too much.
+	resource_set dpu vfs 64
+	reload dpu
+	expect_eq "sizes" "$(sizes vfs)" "64 null"
+	refused 'the card has not so many' max_vfs 65
 }
 
 refuses_a_size_below_what_is_in_use()
