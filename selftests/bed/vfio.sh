@@ -538,6 +538,9 @@ what_a_function_had_goes_with_it()
 {
 	local mac had_rules had_vlans had_rate
 
+	# New ones, which have not been moved yet.
+	vfs 0
+	max_vfs 0
 	migration_up
 	dress_up
 	mac=$(fn_field vf 0 .function.hw_addr)
