@@ -488,11 +488,9 @@ int opi_func_change(struct device *dev, u32 id,
 	struct opi_dev *od;
 	int err;
 
-	od = opi_dev_lock(dev);
-	if (!od) {
-		NL_SET_ERR_MSG(extack, "the DPU is gone");
+	od = opi_dev_lock(dev, extack);
+	if (!od)
 		return -ENODEV;
-	}
 	err = opi_func_do_change(od, id, attrs, extack);
 	opi_dev_unlock(od);
 	return err;

@@ -846,18 +846,20 @@ static struct pci_driver opi_pci_driver;
 /**
  * opi_dev_lock - have a device that this driver is bound to, and lock it
  * @dev:	a device, with a reference
+ * @extack:	gets the reason if there is none
  *
  * Context: may sleep; no lock of ours held.
  * Return: the device, with device_lock and devl_lock held, or NULL if this
  * driver is not bound to it any more.
  */
-struct opi_dev *opi_dev_lock(struct device *dev)
+struct opi_dev *opi_dev_lock(struct device *dev, struct netlink_ext_ack *extack)
 {
 	struct opi_dev *od;
 
 	device_lock(dev);
 	if (dev->driver != &opi_pci_driver.driver) {
 		device_unlock(dev);
+		NL_SET_ERR_MSG(extack, "the DPU is gone");
 		return NULL;
 	}
 	od = dev_get_drvdata(dev);

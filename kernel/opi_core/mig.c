@@ -118,11 +118,9 @@ int opi_mig_change_key(struct device *dev, const u8 *key,
 	struct opi_dev *od;
 	int err;
 
-	od = opi_dev_lock(dev);
-	if (!od) {
-		NL_SET_ERR_MSG(extack, "the DPU is gone");
+	od = opi_dev_lock(dev, extack);
+	if (!od)
 		return -ENODEV;
-	}
 	err = opi_mig_do_change_key(od, key, extack);
 	opi_dev_unlock(od);
 	return err;

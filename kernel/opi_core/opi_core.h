@@ -413,7 +413,8 @@ static inline bool opi_is_dpu(const struct opi_dev *od)
 
 /* ---- main.c ------------------------------------------------------------ */
 
-struct opi_dev *opi_dev_lock(struct device *dev);
+struct opi_dev *opi_dev_lock(struct device *dev,
+			     struct netlink_ext_ack *extack);
 void opi_dev_unlock(struct opi_dev *od);
 struct opi_dev *opi_dev_of_vf(struct pci_dev *pdev);
 int opi_dev_start(struct opi_dev *od);
