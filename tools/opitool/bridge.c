@@ -221,16 +221,9 @@ void brport_free(struct brport *port)
 
 /* ---- making it so ------------------------------------------------------ */
 
-static int take_nothing(struct nlmsghdr *nlh, void *arg)
-{
-	(void)nlh;
-	(void)arg;
-	return 0;
-}
-
 static int change(struct conn *route, struct nl_msg *msg)
 {
-	return conn_request(route, msg, take_nothing, NULL);
+	return conn_request(route, msg, NULL, NULL);
 }
 
 static int set_link(struct conn *route, const struct brport *now,

@@ -10,6 +10,7 @@
 #include <linux/opi.h>
 #include <linux/opi_pci.h>
 #include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -92,13 +93,6 @@ static int read_key(const char *name, unsigned char *key)
 	return status;
 }
 
-static int take_nothing(struct nlmsghdr *nlh, void *arg)
-{
-	(void)nlh;
-	(void)arg;
-	return 0;
-}
-
 static int set_key(struct inventory *inv, const struct dpu *dpu,
 		   const unsigned char *key)
 {
@@ -106,7 +100,11 @@ static int set_key(struct inventory *inv, const struct dpu *dpu,
 	int status, err;
 
 	must_put(nla_put(msg, OPI_A_DPU_MIGRATION_KEY, KEY_LEN, key));
-	err = conn_request(inv->genl, msg, take_nothing, NULL);
+	/* The key is not left in what is freed. */
+	nlmsg_get(msg);
+	err = conn_request(inv->genl, msg, NULL, NULL);
+	explicit_bzero(nlmsg_data(nlmsg_hdr(msg)), nlmsg_datalen(nlmsg_hdr(msg)));
+	nlmsg_free(msg);
 	if (!err)
 		return ST_OK;
 	status = request_failed(inv->genl, "cannot give the card its key", err);

@@ -394,13 +394,6 @@ void filters_free(struct filters *f)
 
 /* ---- making and dropping ------------------------------------------------ */
 
-static int take_nothing(struct nlmsghdr *nlh, void *arg)
-{
-	(void)nlh;
-	(void)arg;
-	return 0;
-}
-
 static int change_qdisc(struct conn *route, int type, int flags,
 			uint32_t ifindex, const struct filters *f)
 {
@@ -416,7 +409,7 @@ static int change_qdisc(struct conn *route, int type, int flags,
 		must_put(nla_put_u32(msg, TCA_INGRESS_BLOCK, f->block[0]));
 	if (f->block[1] && type == RTM_NEWQDISC)
 		must_put(nla_put_u32(msg, TCA_EGRESS_BLOCK, f->block[1]));
-	return conn_request(route, msg, take_nothing, NULL);
+	return conn_request(route, msg, NULL, NULL);
 }
 
 int filters_make(struct conn *route, uint32_t ifindex, const struct filters *f,
@@ -442,7 +435,7 @@ int filters_make(struct conn *route, uint32_t ifindex, const struct filters *f,
 		nlmsg_hdr(msg)->nlmsg_seq = NL_AUTO_SEQ;
 		tcm = nlmsg_data(nlmsg_hdr(msg));
 		tcm->tcm_ifindex = ifindex;
-		err = conn_request(route, msg, take_nothing, NULL);
+		err = conn_request(route, msg, NULL, NULL);
 	}
 	return err;
 }

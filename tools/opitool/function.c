@@ -114,16 +114,9 @@ int function_find(struct inventory *inv, const struct select *sel,
 
 /* ---- changes ----------------------------------------------------------- */
 
-static int take_nothing(struct nlmsghdr *nlh, void *arg)
-{
-	(void)nlh;
-	(void)arg;
-	return 0;
-}
-
 static int send_change(struct inventory *inv, struct nl_msg *msg)
 {
-	return conn_request(inv->genl, msg, take_nothing, NULL);
+	return conn_request(inv->genl, msg, NULL, NULL);
 }
 
 /* A request about the devlink port of a function; NULL: said why not. */

@@ -66,13 +66,6 @@ struct migrate {
 
 /* ---- what is asked of the kernel ---------------------------------------- */
 
-static int take_nothing(struct nlmsghdr *nlh, void *arg)
-{
-	(void)nlh;
-	(void)arg;
-	return 0;
-}
-
 static int on_route(struct migrate *mv, int err)
 {
 	mv->route = err;
@@ -99,7 +92,7 @@ static int set_function(struct migrate *mv, const struct function *fn,
 	SET(MAX_QPS, max_qps);
 #undef SET
 	if (any)
-		return conn_request(mv->inv->genl, msg, take_nothing, NULL);
+		return conn_request(mv->inv->genl, msg, NULL, NULL);
 	nlmsg_free(msg);
 	return 0;
 }
@@ -116,7 +109,7 @@ static int set_port_fn(struct migrate *mv, const struct port *port, int attr,
 	must_put(!nest);
 	must_put(nla_put(msg, attr, len, value));
 	nla_nest_end(msg, nest);
-	return conn_request(mv->inv->genl, msg, take_nothing, NULL);
+	return conn_request(mv->inv->genl, msg, NULL, NULL);
 }
 
 static int set_addr(struct migrate *mv, const struct port *port,

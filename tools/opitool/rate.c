@@ -77,13 +77,6 @@ bool rate_is_set(const struct rate *rate)
 	       rate->weight > WEIGHT_NONE || *rate->parent;
 }
 
-static int take_nothing(struct nlmsghdr *nlh, void *arg)
-{
-	(void)nlh;
-	(void)arg;
-	return 0;
-}
-
 /* The kernel sets the share first, and no share may be above the maximum. */
 int rate_set(struct inventory *inv, const struct function *fn,
 	     const struct rate *now, const struct rate *want)
@@ -94,13 +87,13 @@ int rate_set(struct inventory *inv, const struct function *fn,
 	if (now->share && now->share != want->share) {
 		msg = rate_request(inv, DEVLINK_CMD_RATE_SET, fn);
 		must_put(nla_put_u64(msg, DEVLINK_ATTR_RATE_TX_SHARE, 0));
-		err = conn_request(inv->genl, msg, take_nothing, NULL);
+		err = conn_request(inv->genl, msg, NULL, NULL);
 	}
 	if (!err && now->max != want->max) {
 		msg = rate_request(inv, DEVLINK_CMD_RATE_SET, fn);
 		must_put(nla_put_u64(msg, DEVLINK_ATTR_RATE_TX_MAX,
 				     want->max));
-		err = conn_request(inv->genl, msg, take_nothing, NULL);
+		err = conn_request(inv->genl, msg, NULL, NULL);
 	}
 	if (err)
 		return err;
@@ -114,5 +107,5 @@ int rate_set(struct inventory *inv, const struct function *fn,
 	if (strcmp(now->parent, want->parent))
 		must_put(nla_put_string(msg, DEVLINK_ATTR_RATE_PARENT_NODE_NAME,
 					want->parent));
-	return conn_request(inv->genl, msg, take_nothing, NULL);
+	return conn_request(inv->genl, msg, NULL, NULL);
 }

@@ -199,7 +199,7 @@ static int on_valid(struct nl_msg *msg, void *arg)
 	struct taker *taker = arg;
 
 	/* The rest of the answer is read all the same. */
-	if (!taker->ret)
+	if (taker->fn && !taker->ret)
 		taker->ret = taker->fn(nlmsg_hdr(msg), taker->arg);
 	return NL_OK;
 }

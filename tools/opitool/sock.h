@@ -30,7 +30,8 @@ int conn_family(struct conn *conn, const char *family);
 int conn_group(struct conn *conn, const char *family, const char *group);
 
 /*
- * Send @msg (and free it), hand each message of the answer to @fn.  Returns 0,
+ * Send @msg (and free it), hand each message of the answer to @fn, unless that is
+ * NULL.  Returns 0,
  * the kernel's -errno, what @fn returned, -EAGAIN if a dump was inconsistent
  * and is to be made again.
  */
