@@ -692,17 +692,21 @@ TEST_F(opi, only_the_dpu_changes_the_key)
 	EXPECT_EQ(0, self->ans.n_dpus);
 }
 
-/* In a child each: these take rights away for good. */
+/* Each test is a child: the rights are taken away for good. */
+static int nobodys_socket(void)
+{
+	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	    setresuid(NOBODY, NOBODY, NOBODY))
+		return -1;
+	return nl_open();
+}
 
 TEST_F(opi, only_administrators_change_the_key)
 {
 	static const uint8_t key[32];
 	int fd;
 
-	ASSERT_EQ(0, setgroups(0, NULL));
-	ASSERT_EQ(0, setresgid(NOBODY, NOBODY, NOBODY));
-	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
-	fd = nl_open();
+	fd = nobodys_socket();
 	ASSERT_LE(0, fd);
 	KEY_INIT(key, 32);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
@@ -715,10 +719,7 @@ TEST_F(func, everybody_may_read_and_administrators_change)
 	uint32_t zero = 0;
 	int fd;
 
-	ASSERT_EQ(0, setgroups(0, NULL));
-	ASSERT_EQ(0, setresgid(NOBODY, NOBODY, NOBODY));
-	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
-	fd = nl_open();
+	fd = nobodys_socket();
 	ASSERT_LE(0, fd);
 	func_init(&self->m, self->family, OPI_NL_CMD_FUNCTION_GET, &self->dpu, self->func.id);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
@@ -749,10 +750,7 @@ TEST_F(opi, everybody_may_read_and_listen)
 {
 	int fd;
 
-	ASSERT_EQ(0, setgroups(0, NULL));
-	ASSERT_EQ(0, setresgid(NOBODY, NOBODY, NOBODY));
-	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
-	fd = nl_open();
+	fd = nobodys_socket();
 	ASSERT_LE(0, fd);
 	msg_init(&self->m, self->family, NLM_F_DUMP, OPI_NL_CMD_DPU_GET);
 	ASSERT_EQ(0, talk(fd, &self->m, &self->ans));
