@@ -17,6 +17,7 @@ CASES="
 	the_hosts_carrier_follows_the_representor
 	the_representors_carrier_follows_the_host
 	the_uplinks_carrier_follows_the_wire
+	what_the_bridge_floods_is_for_nobody_beyond_the_wire
 	what_is_sent_on_a_port_that_is_down_is_gone
 	a_tc_rule_on_the_representor_stops_the_host
 	changes_in_quick_succession_end_in_the_last_state
@@ -54,6 +55,22 @@ the_uplinks_carrier_follows_the_wire()
 	tb fault uplink-down off
 	await dpu 5 "[ \$(cat /sys/class/net/$P0/carrier) = 1 ]"
 	await_ping host 10 "$FAR_IP"
+}
+
+# Who has no such address says nothing: no reset that would end somebody's connection.
+what_the_bridge_floods_is_for_nobody_beyond_the_wire()
+{
+	local before
+
+	defer "dpu ip neigh del 10.77.0.99 dev br0"
+	dpu ip neigh replace 10.77.0.99 lladdr 02:42:42:42:42:42 dev br0 </dev/null
+	before=$(netdev_stat dpu "$P0" tx_packets)
+	dpu_sh 'timeout 3 bash -c "</dev/tcp/10.77.0.99/7" 2>/run/connect; [ $? -eq 124 ]'
+	expect_range "frames to the uplink" "$(($(netdev_stat dpu "$P0" tx_packets) - before))" 1 1000
+	ping_works dpu "$FAR_IP"
+	# All who are there are still reached.
+	expect_eq "the echo service" "$(host bash -c 'exec 3<>"/dev/tcp/$0/$1"; echo back >&3; read -r -t 20 line <&3; echo "$line"' \
+		"$ECHO_IP" "$ECHO_PORT" </dev/null)" back
 }
 
 # Nothing waits in the card for better times.

@@ -29,6 +29,18 @@ static void opi_uplink_sent(NetClientState *nc, ssize_t ret)
     }
 }
 
+/*
+ * libslirp takes frames whoever they are for, and resets connections that it does
+ * not know.  So a bridge that floods a frame would kill somebody else's.  All of
+ * its own addresses begin alike.
+ */
+static bool opi_uplink_for_nobody(const NetClientState *nc, const uint8_t *buf)
+{
+    return nc->peer && nc->peer->info->type == NET_CLIENT_DRIVER_USER &&
+           !(buf[0] & 1) &&
+           (buf[0] != 0x52 || (buf[1] != 0x55 && buf[1] != 0x56));
+}
+
 bool opi_uplink_send(OpiCard *c, const uint8_t *buf, size_t len)
 {
     NetClientState *nc = qemu_get_queue(c->nic);
@@ -38,6 +50,9 @@ bool opi_uplink_send(OpiCard *c, const uint8_t *buf, size_t len)
         return false;
     }
     trace_opi_uplink_send(len);
+    if (opi_uplink_for_nobody(nc, buf)) {
+        return true;
+    }
     if (qemu_send_packet_async(nc, buf, len, opi_uplink_sent) == 0) {
         c->uplink_queued++;
     }
