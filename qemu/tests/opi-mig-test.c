@@ -781,7 +781,13 @@ static void test_move(void)
     g_assert_cmpint(mig_state(b->host, 0), ==, OPI_MIG_STOPPED);
     flr(b, 0);
     expect_mig_event(b, 0, OPI_MIG_EV_RUNNING, 0);
+    /* Known until it is stopped to be moved on. */
+    info = mig_get(b->dpu, 1);
+    g_assert_cmphex(le64_to_cpu(info.src_serial), ==, OPI_TEST_SERIAL);
     g_assert_cmpint(mig_set(b->host, 1, OPI_MIG_STOPPED), ==, OPI_ST_OK);
+    info = mig_get(b->dpu, 1);
+    g_assert_cmphex(le64_to_cpu(info.src_serial), ==, 0);
+    g_assert_cmpint(le32_to_cpu(info.src_func_id), ==, 0);
     g_byte_array_unref(g_steal_pointer(&a));
     a = save_all(b->host, 1, 4096);
     await_stream(b, 0);

@@ -95,7 +95,7 @@ the_guest_moves_and_its_connections_stay()
 
 	guest_up
 	data_begins
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 3); i++)); do
 		move_guest
 		data_goes_on
 	done

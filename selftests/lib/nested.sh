@@ -64,11 +64,8 @@ guest_up()
 # has arrived there.
 dpu_follows()
 {
-	# shellcheck disable=SC2016 # for the guest
-	bg follow dpu sh -c '
-		state="\$(opitool -j function show vf $3 | jq -r .[].mig_state)"
-		"$0/await" "$1" "[ $state = loading ]" && "$0/await" "$1" "[ $state != loading ]" &&
-			exec opitool function migrate vf "$2" to vf "$3"' "$GUEST" "$(secs 200)" "$AT" "$TO"
+	bg follow dpu "$GUEST/follow" vf "$AT" vf "$TO"
+	wait_for 20 said follow following
 }
 
 # What failed is easier to understand with it.

@@ -819,7 +819,7 @@ struct opi_mig_info {
 	__le32	stream_size;		/* STOPPED: of its stream; others: at most */
 	__le32	loaded;			/* bytes taken by MIG_LOAD */
 	__le32	stream_max;		/* longest stream that the card takes */
-	__le64	src_serial;		/* card that its state came from, 0: none did */
+	__le64	src_serial;		/* card that its state came from, or 0 */
 	__le32	src_func_id;		/* function there */
 	__le32	dirty_pages;		/* pages that the card can log for it */
 	__u8	dirty_order;		/* log2 of the page size of its log */

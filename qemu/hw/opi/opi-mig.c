@@ -789,6 +789,9 @@ uint16_t opi_mig_set(OpiFn *fn, uint8_t state)
     }
     switch (state) {
     case OPI_MIG_STOPPED:
+        /* Or the DPU could take the next source for this one. */
+        fn->mig.src_serial = 0;
+        fn->mig.src_func_id = 0;
         opi_mig_stop(fn);
         opi_mig_event(fn, OPI_MIG_EV_STOPPED, 0);
         break;
