@@ -30,9 +30,9 @@ static void opi_uplink_sent(NetClientState *nc, ssize_t ret)
 }
 
 /*
- * libslirp takes frames whoever they are for, and resets connections that it does
- * not know.  So a bridge that floods a frame would kill somebody else's.  All of
- * its own addresses begin alike.
+ * libslirp takes frames whoever they are for, and resets connections that it
+ * does not know.  So a bridge that floods a frame would kill somebody else's.
+ * All of its own addresses begin alike.
  */
 static bool opi_uplink_for_nobody(const NetClientState *nc, const uint8_t *buf)
 {
