@@ -18,7 +18,25 @@ fn_field() { dpu devlink -j port show "$(fn_port "$1" "$2")" </dev/null | jq -r 
 # await_fn SECONDS vf|sf N JQ-CONDITION on the port, in the guest.
 await_fn()
 {
-	await dpu "$1" "devlink -j port show | jq -e '[.port[] | select(.${2}num == $3)][0] | $4'"
+	await dpu "$1" "devlink -j port show | jq -e '[.port[] | select(.${2}num == $3)][0] | $4'" || {
+		fn_state
+		return 1
+	}
+}
+
+# What both sides know of the functions, and PCI of those on the host.
+fn_state()
+{
+	local vm
+
+	for vm in host dpu; do
+		# shellcheck disable=SC2016 # for the guest
+		on_sh "$vm" 'echo "--- $0"; opitool dpu show; opitool function show
+			for d in $(opitool -j dpu show | jq -r ".[].dev"); do
+				devlink health show "$d"; setpci -s "${d#pci/}" COMMAND
+			done
+			dmesg | tail -n 8' "$vm"
+	done >&2
 }
 
 # Its representor, and its netdev on the host.
