@@ -167,7 +167,10 @@ vm_argv() {
 		-device pvpanic-pci -action panic=pause
 	)
 	if [ "$vm" = host ]; then
-		[ "$iommu" = off ] || argv+=(-device intel-iommu,intremap=on,caching-mode=on)
+		case $iommu in
+		on) argv+=(-device intel-iommu,intremap=on,caching-mode=on) ;;
+		virtio) argv+=(-device virtio-iommu-pci) ;;
+		esac
 		[ -n "${OPI_NO_CARD:-}" ] || card_args_host
 		argv+=(${host_args+"${host_args[@]}"})
 	else

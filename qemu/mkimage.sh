@@ -101,7 +101,8 @@ make_image() {
 	opi_prune "$dir" base
 }
 
-# A static busybox, one script, and the modules that reach the disks.
+# A static busybox, one script, and the modules that reach the disks.  Where there is a
+# virtio-iommu, all of PCI waits for its driver.
 make_initrd() {
 	local work=$1 to=$2 ver=$3 m f
 
@@ -111,7 +112,7 @@ make_initrd() {
 	install -m 755 "$OPI_TOP/qemu/image/initramfs-init" "$work/init"
 	: >"$work/lib/order"
 	if [ -n "$ver" ]; then
-		for m in arch/x86/crypto/crc32c-intel crypto/crc32c_generic fs/ext4/ext4 fs/overlayfs/overlay drivers/block/virtio_blk; do
+		for m in drivers/iommu/virtio-iommu arch/x86/crypto/crc32c-intel crypto/crc32c_generic fs/ext4/ext4 fs/overlayfs/overlay drivers/block/virtio_blk; do
 			for f in $(sed -n "s,^kernel/$m\\.ko: *,,p" "$dir/modules/$ver/modules.dep" |
 				tr ' ' '\n' | tac) "kernel/$m.ko"; do
 				cp "$dir/modules/$ver/$f" "$work/lib/"
