@@ -41,6 +41,7 @@ lint: all		## style and static checks
 debug-kernel: all	## also build the kernel that checks itself (15 minutes, once)
 	qemu/mkkernel.sh
 	qemu/mkpayload.sh debug
+	qemu/mkvfio.sh >/dev/null
 
 install:		## install modules, tools and headers on this system (KDIR, PREFIX, DESTDIR)
 	$(MAKE) -C kernel KDIR=$(KDIR)

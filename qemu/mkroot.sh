@@ -27,7 +27,7 @@ packages=(
 	qemu-system-data
 	# tools and tests
 	libnl-3-dev libnl-genl-3-dev libnl-route-3-dev libjson-c-dev
-	libcap-dev libmnl-dev
+	libcap-dev libmnl-dev uuid-dev
 	# images
 	e2fsprogs busybox-static zstd xz-utils
 	# checkers
