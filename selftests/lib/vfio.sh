@@ -108,7 +108,7 @@ the_bed_comes_up()
 	OPI_BOOT_TIMEOUT=$(secs 120) tb up --kernel "$OPI_KERNEL" --iommu "$VFIO_IOMMU"
 	net_up
 	# Or there are no interrupts for processes where the IOMMU does not look after them.
-	[ "$VFIO_IOMMU" = on ] || host modprobe vfio_iommu_type1 allow_unsafe_interrupts=1
+	[ "$VFIO_IOMMU" = on ] || host modprobe vfio_iommu_type1 allow_unsafe_interrupts=1 </dev/null
 }
 
 modules_unload()
