@@ -435,7 +435,7 @@ trap end_all INT TERM HUP
 case $tier in
 check|check-full|soak)
 	if [[ $kernels = *stock* ]] && [ -n "$(tests_in vm)" ]; then
-		# How long that takes is a promise for a machine that does nothing else.
+		# First and alone: how long that takes on an idle machine can be read in the log.
 		OPI_KERNEL=stock OPI_BED=$beds-stock
 		export OPI_KERNEL OPI_BED
 		run_tests stock vm/up
