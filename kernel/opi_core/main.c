@@ -115,6 +115,16 @@ static int __opi_dev_start(struct opi_dev *od)
 }
 
 /*
+ * From a copy of our own: that in @pdev is good for one time only, and a reset of
+ * the function or a sleep may have been that.
+ */
+static void opi_dev_load_config(struct opi_dev *od)
+{
+	pci_load_saved_state(od->pdev, od->config);
+	pci_restore_state(od->pdev);
+}
+
+/*
  * A reset of the physical function is one of its virtual functions, too; the PCI
  * core brings back the configuration of the former only.
  */
@@ -123,13 +133,11 @@ static void opi_dev_restore_config(struct opi_dev *od)
 	struct pci_dev *pdev = od->pdev;
 	u16 cmd;
 
-	if (!pdev->is_virtfn || !pdev->state_saved || !od->n_vecs)
+	if (!pdev->is_virtfn || !od->n_vecs)
 		return;
 	pci_read_config_word(pdev, PCI_COMMAND, &cmd);
-	if (cmd & PCI_COMMAND_MASTER)
-		return;
-	pci_restore_state(pdev);
-	pci_save_state(pdev);
+	if (!(cmd & PCI_COMMAND_MASTER))
+		opi_dev_load_config(od);
 }
 
 /**
@@ -624,6 +632,12 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	/* With the lock held, an early interrupt's work waits for us. */
 	devl_lock(devlink);
 	pci_set_master(pdev);
+	pci_save_state(pdev);
+	od->config = pci_store_saved_state(pdev);
+	if (!od->config) {
+		err = -ENOMEM;
+		goto err_irqs;
+	}
 	err = opi_irqs_init(od);
 	if (err)
 		goto err_irqs;
@@ -654,7 +668,6 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	opi_health_update(od);
 	devl_unlock(devlink);
 
-	pci_save_state(pdev);
 	queue_delayed_work(od->wq, &od->watch_work, OPI_WATCH_PERIOD);
 	return 0;
 
@@ -678,6 +691,7 @@ err_irqs:
 	devl_unlock(devlink);
 	opi_dev_disable_works(od);
 	opi_dev_quiesce(od);
+	kfree(od->config);
 err_txrx:
 	opi_qs_exit(&od->qs);
 err_aq:
@@ -728,6 +742,7 @@ static void opi_remove(struct pci_dev *pdev)
 	opi_qs_exit(&od->qs);
 	opi_aq_exit(od);
 	opi_vectors_exit(od);
+	kfree(od->config);
 	destroy_workqueue(od->wq);
 	xa_destroy(&od->funcs);
 	xa_destroy(&od->qps);
@@ -794,9 +809,7 @@ static pci_ers_result_t opi_error_detected(struct pci_dev *pdev,
 
 static pci_ers_result_t opi_slot_reset(struct pci_dev *pdev)
 {
-	pci_restore_state(pdev);
-	pci_save_state(pdev);
-	pci_set_master(pdev);
+	opi_dev_load_config(pci_get_drvdata(pdev));
 	return PCI_ERS_RESULT_RECOVERED;
 }
 

@@ -163,6 +163,7 @@ struct opi_sf_dev {
 /**
  * struct opi_dev - one function of a card, on either side
  * @pdev:	the PCI function
+ * @config:	its configuration when it was probed
  * @flags:	OPI_DEV_F_*
  * @failures:	enum opi_failure, a bit each
  *
@@ -229,6 +230,7 @@ struct opi_sf_dev {
  */
 struct opi_dev {
 	struct pci_dev		*pdev;
+	struct pci_saved_state	*config;
 	unsigned long		flags;
 	unsigned long		failures;
 

@@ -283,6 +283,9 @@ the_physical_function_is_reset_with_vfs_on()
 	vf_net 1 10.77.0.111
 	await_ping_from 20 vf1 "$DPU_IP"
 	id=$(func_field dpu '.vf == 1' .func_id)
+	# One that has been reset itself comes back as well.
+	host_sh 'echo 1 >"$1/reset"' "$(vf_dir 0)"
+	await_fn 20 vf 0 '.function.opstate == "attached"'
 	expect_log host 'opi_core [0-9a-f:.]+: function (does not answer|is not in service)'
 	host_sh 'echo 1 >"/sys/bus/pci/devices/$1/reset"' "$(pci_of host)"
 	# The kernel enables them again, and what their drivers had comes back.
