@@ -599,6 +599,9 @@ void opi_health_report(struct opi_dev *od, unsigned long failures)
 	 */
 	if (err && !(err == -ECANCELED && ready))
 		clear_bit(OPI_DEV_F_HELD, &od->flags);
+	else if (test_bit(OPI_DEV_F_HELD, &od->flags))
+		dev_warn(&od->pdev->dev,
+			 "waits for \"devlink health recover\"\n");
 }
 
 /**

@@ -117,6 +117,9 @@ expect_log()
 	printf '%s\n' "$2" >>"$(bed_dir)/expected-$1"
 }
 
+# expect_held VM: its driver does not start the device again by itself, and says so.
+expect_held() { expect_log "$1" 'opi_core 0000:[0-9a-f:.]+: waits for "devlink health recover"'; }
+
 # Kernel messages of a guest that nobody may cause: traces, reports of the
 # checkers, and errors and warnings of our own drivers.
 bad_lines='WARNING:|BUG:|Oops|Call Trace:|KASAN|UBSAN|KCSAN|kmemleak:.*new suspected|circular locking|lockdep|inconsistent lock|suspicious RCU|sleeping function|blocked for more than|stall(ed|s)? (detected|on CPU)|soft lockup|hard LOCKUP|general protection|unable to handle|refcount_t|Kernel panic|DMA-API|unregister_netdevice: waiting|NETDEV WATCHDOG|(opi_core(\.sf)?|opi_vfio_pci|opi_storage)[ :]'

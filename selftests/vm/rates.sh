@@ -364,6 +364,7 @@ refuses_what_is_no_rate()
 refuses_rates_without_service()
 {
 	defer "dpu devlink health set $(DEV) reporter fw auto_recover true; dpu devlink health recover $(DEV) reporter fw 2>/dev/null || :"
+	expect_held dpu
 	node kept tx_max 2mbit
 	dpu devlink health set "$(DEV)" reporter fw auto_recover false </dev/null
 	dpu devlink health test "$(DEV)" reporter fw </dev/null

@@ -142,6 +142,7 @@ reload_brings_back_what_waits_for_the_administrator()
 
 	for vm in host dpu; do
 		dev=pci/$(pci_of "$vm")
+		expect_held "$vm"
 		defer "on $vm devlink health set $dev reporter fw auto_recover true"
 		on "$vm" devlink health set "$dev" reporter fw auto_recover false </dev/null
 		on "$vm" devlink health test "$dev" reporter fw </dev/null

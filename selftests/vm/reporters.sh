@@ -151,6 +151,7 @@ a_test_waits_for_the_administrator_if_told_so()
 		defer "health $vm set aq auto_recover true; health $vm set rx auto_recover true"
 		health "$vm" set aq auto_recover false
 		health "$vm" set rx auto_recover false
+		expect_held "$vm"
 		starts=$(aq_field "$vm" starts)
 		before=$(restarts "$vm")
 		health "$vm" test rx
@@ -163,6 +164,7 @@ a_test_waits_for_the_administrator_if_told_so()
 		health "$vm" test aq
 		wait_for 10 eval "[ \"\$(health_field $vm aq state)\" = error ]"
 		await_dpu "$vm" 10 '.dev_state == "failed"'
+		await "$vm" 10 "dmesg | grep -q 'opi_core $(pci_of "$vm"): waits for .devlink health recover'"
 		expect_eq "starts" "$(aq_field "$vm" starts)" "$starts"
 		refused 'is failed: there is nothing' health "$vm" test fw
 		health "$vm" recover aq
@@ -185,6 +187,7 @@ what_fails_again_too_soon_waits_for_the_administrator()
 	local vm r grace errors recovers
 
 	for vm in host dpu; do
+		expect_held "$vm"
 		for r in fw tx; do
 			grace=$(health_field "$vm" "$r" grace_period)
 			defer "health $vm set $r grace_period $grace; health $vm recover $r"
@@ -209,6 +212,7 @@ a_recovery_that_fails_is_no_recovery()
 	local errors recovers
 
 	expect_log host 'opi_core 0000:[0-9a-f:.]+: (function does not answer|start failed|last reset failed)'
+	expect_held host
 	defer "health host set fw auto_recover true"
 	health host set fw auto_recover false
 	errors=$(health_field host fw error) recovers=$(health_field host fw recover)
