@@ -8,8 +8,10 @@
 #	run.sh check-full	everything on the stock kernel, with what "check" leaves
 #				out, and what reaches all of the driver on the debug kernel
 #	run.sh soak		what check-full leaves out on the debug kernel; then, on both
-#				kernels, the cases that have a count, with OPI_SCALE raised
-#				(100 unless set); an interrupted run goes on where it stopped
+#				kernels, the cases that have a count, with OPI_SCALE raised;
+#				an interrupted run goes on where it stopped, with what has
+#				not passed yet (a newer commit is no reason to start anew:
+#				the end says which commits passed what)
 #	run.sh [-k stock|debug] TEST[:CASE,CASE...]...
 #				these tests, as netdev or vm/netdev:ping_both_ways
 #	run.sh -l		list tests and cases
@@ -21,7 +23,9 @@
 # Tests stand in static/ and opitool/ (no virtual machine), vm/ (they share a
 # test bed, one boot per kernel) and bed/ (each makes its own).  A test says in a comment
 # "timeout: SECONDS" how long it may take on the stock kernel at scale 1, and
-# "soak: CASE CASE..." (or "soak: all") which of its cases OPI_SCALE lengthens.  One that
+# "soak: CASE CASE..." (or "soak: all") which of its cases OPI_SCALE lengthens: by 10 in a
+# soak, or by N where it says CASE@N, and by a tenth of that on the debug kernel, or by M
+# where it says CASE@N,M.  OPI_SCALE, if set, is taken for all instead.  One that
 # says "tier: check-full" is left out by "check".  "debug: CASE CASE..." (or "debug: none")
 # is what check-full runs of it on the debug kernel, where everything takes five times as
 # long; without such a line it is all.
@@ -58,6 +62,28 @@ tests_in()
 # header NAME TEST: the words of a line, or of several, in the head of a test.
 header() { sed -n "s/^# $1: //p" "$here/$2.sh" | xargs; }
 
+# soaked TEST KERNEL: its cases that have a count, as TEST[:CASE,CASE...]@SCALE.
+soaked()
+{
+	local word n debug
+
+	for word in $(header soak "$1"); do
+		n=${word#*@}
+		[ "$n" != "$word" ] || n=10
+		debug=${n#*,} n=${n%,*}
+		[ "$debug" != "$n" ] || debug=$((n / 10))
+		if [ "$2" = debug ]; then
+			# Once is no count.
+			[ "$debug" -gt 1 ] || continue
+			n=$debug
+		fi
+		echo "${soak_scale:-$n} ${word%@*}"
+	done | sort -s -k1,1n | awk -v t="$1" '
+		$1 != n { if (n != "") print line "@" n; n = $1; line = t; sep = ":" }
+		$2 != "all" { line = line sep $2; sep = "," }
+		END { if (n != "") print line "@" n }'
+}
+
 # tier_tests DIRECTORY KERNEL: those that the tier runs, as TEST[:CASE,CASE...][@SCALE].
 tier_tests()
 {
@@ -75,9 +101,8 @@ tier_tests()
 			;;
 		soak,*)
 			[ "$2" != debug ] || [ -z "$(header debug "$t")" ] || printf '%s@1\n' "$t"
-			cases=$(header soak "$t")
-			[ -n "$cases" ] || continue
-			[ "$cases" != all ] || cases=
+			soaked "$t" "$2"
+			continue
 			;;
 		esac
 		printf '%s%s\n' "$t" "${cases:+:${cases// /,}}"
@@ -167,7 +192,7 @@ in_one_piece()
 
 scale_of() { case $1 in *@*) echo "${1#*@}" ;; *) echo "$OPI_SCALE" ;; esac; }
 
-done_key() { printf '%s %s scale=%s %s' "$1" "${2%@*}" "$(scale_of "$2")" "$(git -C "$OPI_TOP" rev-parse HEAD 2>/dev/null || :)"; }
+done_key() { printf '%s %s scale=%s' "$1" "${2%@*}" "$(scale_of "$2")"; }
 
 # run_tests KERNEL TEST...: each under the runner, into one log per kernel and
 # directory.
@@ -190,7 +215,7 @@ run_tests()
 		dir=${test%/*} name=${test#*/}
 		log=$logs/$kernel-$dir-$name$part.tap
 		[ "$scale" = "$OPI_SCALE" ] || log=${log%.tap}-$scale.tap
-		if [ "$tier" = soak ] && grep -qxF "$key" "$logs/done"; then
+		if [ "$tier" = soak ] && grep -qF "$key at " "$logs/done"; then
 			echo "# $test: done by the interrupted run"
 			continue
 		fi
@@ -217,7 +242,7 @@ run_tests()
 		# What failed is run again by the next soak.
 		case $test in
 		vm/up|vm/clean) ;;
-		*) grep -q '^not ok' "$log" || [ "$tier" != soak ] || printf '%s\n' "$key" >>"$logs/done" ;;
+		*) grep -q '^not ok' "$log" || [ "$tier" != soak ] || printf '%s at %s\n' "$key" "$(git -C "$OPI_TOP" rev-parse --short HEAD)" >>"$logs/done" ;;
 		esac
 	done
 }
@@ -393,7 +418,9 @@ check|check-full|soak)
 esac
 
 # shellcheck disable=SC2031 # not those of a test
-[ "$tier" != soak ] || OPI_SCALE=${OPI_SCALE:-100}
+soak_scale=${OPI_SCALE:-}
+# shellcheck disable=SC2031
+[ "$tier" != soak ] || OPI_SCALE=1
 # shellcheck disable=SC2031
 OPI_SCALE=${OPI_SCALE:-1}
 # shellcheck disable=SC2031
@@ -402,8 +429,11 @@ beds=${OPI_BED:-test}
 logs=${OPI_LOGS_DIR:-$OPI_TOP/build/logs}/$tier
 mkdir -p "$logs"
 if [ "$tier" = soak ]; then
-	# The seed of an interrupted run, so that it is one run.
-	[ -e "$logs/seed" ] || echo "${OPI_SEED:-$RANDOM}" >"$logs/seed"
+	# With the seed of an interrupted run, so that it is one run.
+	if [ ! -e "$logs/seed" ]; then
+		rm -rf "${logs:?}"/*
+		echo "${OPI_SEED:-$RANDOM}" >"$logs/seed"
+	fi
 	OPI_SEED=$(cat "$logs/seed")
 	touch "$logs/done"
 else
@@ -414,7 +444,7 @@ fi
 OPI_KERNELS=$kernels
 export OPI_SCALE OPI_SEED OPI_KERNELS
 make_base
-echo "# seed $OPI_SEED, scale $OPI_SCALE, logs in ${logs#"$OPI_TOP"/}"
+echo "# seed $OPI_SEED,${soak_scale:+ scale $soak_scale,} logs in ${logs#"$OPI_TOP"/}"
 started=$SECONDS
 
 chains=() chain='' up='' part=''
@@ -486,6 +516,7 @@ if [ "$failed" != 0 ]; then
 fi
 if [ "$tier" = soak ] && [ "$failed" = 0 ]; then
 	# A whole run: the next one starts anew.
+	echo "# $(sed 's/.* at //' "$logs/done" | sort | uniq -c | awk '{ printf "%s%s at %s", sep, $1, $2; sep = ", " }')"
 	rm -f "$logs/done" "$logs/seed"
 fi
 echo "# $((SECONDS - started)) s"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
-# soak: a_storm_of_calls_harms_nobody
+# soak: a_storm_of_calls_harms_nobody@100,100
 #
 # A process that has a function and means harm, or dies: storms of calls on all files
 # of VFIO, the end at each step, resets in each state of a migration.  The function is

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
-# soak: all
+# soak: all@100
 #
 # opitool's netlink parsers against malformed messages, under the address and
 # undefined-behaviour sanitizers.  The cases are in parser.c; this builds it and

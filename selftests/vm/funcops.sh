@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
 # order: 47
-# soak: random_operations_and_all_agree functions_come_and_go_beside_traffic functions_come_and_go_while_drivers_and_machines_do
+# soak: random_operations_and_all_agree@100,100 functions_come_and_go_beside_traffic@100
+# soak: functions_come_and_go_while_drivers_and_machines_do
 # debug: random_operations_and_all_agree
 #
 # Many operations on functions, legal and illegal, at random: each gives the result that

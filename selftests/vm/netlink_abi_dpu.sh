@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 120
-# soak: all
+# soak: all@100
 #
 # guest/netlink_abi.c on the DPU: its TAP is this test's.
 

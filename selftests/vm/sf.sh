@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 600
 # order: 45
-# soak: many_subfunctions subfunctions_come_and_go_under_traffic
+# soak: many_subfunctions@16,16 subfunctions_come_and_go_under_traffic
 # debug: removed_under_traffic taken_away_and_given_back_at_once
 # debug: the_hosts_driver_is_unbound_and_bound
 # debug: the_physical_function_is_reset_with_subfunctions_on

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 240
-# soak: each_queue_answers_at_once all_is_well_while_everything_changes
+# soak: each_queue_answers_at_once all_is_well_while_everything_changes@100
 # debug: all_is_well_while_everything_changes
 # order: 39
 #
