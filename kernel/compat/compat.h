@@ -8,6 +8,7 @@
 
 #include <linux/dim.h>
 #include <linux/module.h>
+#include <linux/netdevice.h>
 #include <net/devlink.h>
 
 /* A health reporter without a grace period: each failure is worth a recovery. */
@@ -30,6 +31,15 @@ static inline void opi_compat_net_dim(struct dim *dim,
 	net_dim(dim, sample);
 #else
 	net_dim(dim, *sample);
+#endif
+}
+
+static inline void opi_compat_threaded_enable(struct net_device *netdev)
+{
+#ifdef OPI_HAVE_THREADED_ENABLE
+	netif_threaded_enable(netdev);
+#else
+	dev_set_threaded(netdev, true);
 #endif
 }
 

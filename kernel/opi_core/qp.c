@@ -16,6 +16,7 @@
 #include <linux/rtnetlink.h>
 #include <net/page_pool/helpers.h>
 
+#include "compat.h"
 #include "opi_core.h"
 #include "txrx.h"
 
@@ -895,6 +896,12 @@ int opi_qs_init(struct opi_qset *qs, unsigned int first, unsigned int size)
 		qs->napi_dev = alloc_netdev_dummy(0);
 		if (!qs->napi_dev)
 			return -ENOMEM;
+		/*
+		 * All ports of the host come in here.  As softirqs they would leave
+		 * a busy DPU no time for what they bring; threads share.
+		 */
+		strscpy(qs->napi_dev->name, "opi");
+		opi_compat_threaded_enable(qs->napi_dev);
 	}
 	return 0;
 }

@@ -34,6 +34,7 @@ CASES="
 	adaptive_coalescing_works_under_traffic
 	wrong_coalescing_is_refused
 	each_queue_has_its_interrupt
+	threads_poll_the_queues_of_the_dpu
 	the_kernel_shows_queues_and_their_counters
 "
 
@@ -72,6 +73,31 @@ there_are_as_many_queues_as_processors()
 	expect_eq "host" "$(channels host "$HIF")" "$(host nproc </dev/null)"
 	expect_eq "DPU" "$(channels dpu "$P0")" "$(dpu nproc </dev/null)"
 	expect_eq "DPU" "$(channels dpu "$REP")" "$(dpu nproc </dev/null)"
+}
+
+# The threads that poll, of one machine.
+threads() { on_sh "$1" 'grep -h "^napi/" /proc/[0-9]*/comm 2>/dev/null | wc -l'; }
+
+# So that a flood from the host leaves the DPU's programs their share; the host's netdevs
+# leave it to the administrator.
+threads_poll_the_queues_of_the_dpu()
+{
+	local n
+
+	keep_channels
+	expect_eq "threads of the host" "$(threads host)" 0
+	for n in 1 3 2; do
+		set_channels dpu "$P0" "$n"
+		expect_eq "threads of the DPU" "$(threads dpu)" "$n"
+	done
+	defer "host_sh 'echo 0 >/sys/class/net/$HIF/threaded'"
+	host_sh 'echo 1 >/sys/class/net/$1/threaded' "$HIF"
+	expect_eq "threads of the host" "$(threads host)" "$(channels host "$HIF")"
+	set_channels host "$HIF" 3
+	expect_eq "threads of the host" "$(threads host)" 3
+	ping_works host "$DPU_IP"
+	stream host dpu "$DPU_IP" 500000
+	stream dpu host "$HOST_IP" 500000
 }
 
 channels_change_on_both_sides()
