@@ -3,6 +3,16 @@
 # timeout: 1000
 # soak: packets_are_right_both_ways a_process_resets_its_function
 # soak: a_function_moves_and_its_queues_stay
+# debug: the_bed_comes_up a_function_is_opened_by_its_character_device
+# debug: a_process_resets_its_function all_changes_of_the_state
+# debug: a_function_moves_and_its_queues_stay a_stream_that_was_changed_is_refused
+# debug: what_a_function_writes_is_logged frames_find_a_function_that_was_moved
+# debug: a_process_that_does_not_let_go_is_waited_for a_card_that_does_not_answer_ends_in_an_error
+# debug: the_dpu_is_reset_under_an_open_function
+# debug: the_physical_function_is_reset_under_an_open_function
+# debug: the_physical_functions_driver_goes_under_an_open_function
+# debug: the_physical_function_is_reset_under_a_function_on_its_way an_open_function_is_unbound
+# debug: a_function_on_its_way_is_unbound modules_unload both_kernels_are_content
 #
 # Virtual functions in a process, behind an IOMMU: packets, interrupts, resets, memory
 # that the function does not reach, what the process is told when the function, its

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 600
 # soak: channels_change_under_traffic
-# debug: channels_change_under_traffic rings_change_under_traffic
-# debug: queues_and_rings_are_kept_over_a_reset adaptive_coalescing_works_under_traffic
+# debug: rings_change_under_traffic queues_and_rings_are_kept_over_a_reset
+# debug: adaptive_coalescing_works_under_traffic
 # order: 35
 #
 # Queue pairs: how many, how large, which of them gets a frame and how long its

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
-# debug: sizes_of_event_queues_change_at_a_reload virtual_functions_can_be_switched_off
-# debug: failures_leave_snapshots_if_asked_to
+# debug: sizes_of_event_queues_change_at_a_reload failures_leave_snapshots_if_asked_to
 # order: 43
 #
 # devlink parameters: those that take effect at once, those that wait for a

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
-# debug: queue_pairs_are_limited_at_a_reload subfunctions_are_limited_at_a_reload
+# debug: queue_pairs_are_limited_at_a_reload
 # debug: a_namespace_that_ends_takes_no_size_below_what_is_in_use
 # order: 44
 #

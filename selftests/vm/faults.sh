@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
 # soak: a_cut_link_is_taken_up_again a_long_series_of_faults_ends_in_traffic
-# debug: a_swallowed_command_ends_in_time_on_the_host invented_answers_are_counted_and_dropped
-# debug: a_fatal_error_of_the_card_is_recovered broken_queue_pairs_are_made_anew
+# debug: invented_answers_are_counted_and_dropped a_fatal_error_of_the_card_is_recovered
 # debug: bad_completions_do_no_harm lost_events_are_noticed_and_made_good
 # debug: a_dead_function_hangs_nothing the_driver_unloads_from_a_dead_function
 # order: 50

@@ -6,7 +6,7 @@
 # soak: many_frames_from_host_to_dpu many_frames_from_dpu_to_host both_ways_at_once
 # soak: a_burst_is_delivered_or_counted
 # debug: frames_with_two_tags_both_ways both_ways_at_once
-# debug: frames_of_as_many_fragments_as_there_can_be bursts_of_shared_buffers_from_each_queue
+# debug: frames_of_as_many_fragments_as_there_can_be
 # order: 32
 #
 # Frames of which every byte is known, through packet sockets, both ways: odd

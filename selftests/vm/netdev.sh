@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
 # soak: a_file_arrives_unchanged_both_ways ping_flood_loses_nothing down_and_up_many_times
-# debug: a_file_arrives_unchanged_both_ways many_connections_at_once
-# debug: promiscuous_mode_and_multicast_work down_and_up_many_times
+# debug: many_connections_at_once promiscuous_mode_and_multicast_work down_and_up_many_times
 # order: 30
 #
 # The netdevs carry traffic: between host and DPU, and through a bridge on the

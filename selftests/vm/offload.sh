@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 700
-# debug: streams_arrive_with_each_offload_off the_card_cuts_what_the_receiver_does_not_take
-# debug: tags_are_inserted_and_stripped offloads_are_kept_over_a_reset
+# debug: the_card_cuts_what_the_receiver_does_not_take tags_are_inserted_and_stripped
+# debug: offloads_are_kept_over_a_reset
 # order: 33
 #
 # Checksums, segmentation and tags that are left to the card, or to nobody: with

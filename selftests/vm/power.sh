@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 600
-# debug: the_dpu_crashes the_host_is_killed_and_the_card_with_it
+# debug: the_host_is_killed_and_the_card_with_it
 # order: 60
 #
 # Who survives what: each computer is killed, reset, paused and powered off while

@@ -3,7 +3,6 @@
 # timeout: 400
 # soak: many_changes_end_in_the_last_one
 # debug: more_addresses_than_the_card_has_room_for the_filter_is_kept_over_a_reset
-# debug: many_changes_end_in_the_last_one
 # order: 34
 #
 # The host receives what is for it and what it has asked for; the card keeps the

@@ -4,9 +4,7 @@
 # order: 45
 # soak: many_subfunctions@16,16 subfunctions_come_and_go_under_traffic
 # debug: removed_under_traffic taken_away_and_given_back_at_once
-# debug: the_hosts_driver_is_unbound_and_bound
-# debug: the_physical_function_is_reset_with_subfunctions_on
-# debug: the_dpus_driver_is_reloaded_at_each_step many_subfunctions
+# debug: the_hosts_driver_is_unbound_and_bound the_physical_function_is_reset_with_subfunctions_on
 #
 # Subfunctions: made and configured on the DPU, used on the host as devices on the
 # auxiliary bus, withdrawn and removed under traffic, in number, and over resets of

@@ -3,9 +3,8 @@
 # timeout: 600
 # order: 44
 # soak: vfs_come_and_go_under_traffic a_vf_is_reset_while_another_sends
-# debug: vfs_come_and_go_under_traffic a_vf_is_reset_while_another_sends
-# debug: the_dpu_withdraws_a_vf_and_exposes_it the_physical_function_is_reset_with_vfs_on
-# debug: the_hosts_driver_goes_with_vfs_on
+# debug: a_vf_is_reset_while_another_sends the_dpu_withdraws_a_vf_and_exposes_it
+# debug: the_physical_function_is_reset_with_vfs_on the_hosts_driver_goes_with_vfs_on
 #
 # Virtual functions: how many the host may have, what both sides see of them,
 # traffic through several at once, and what becomes of them when one of the sides

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 500
 # soak: programs_come_and_go_under_traffic
-# debug: a_program_redirects_frames streams_pass_a_program programs_come_and_go_under_traffic
+# debug: a_program_redirects_frames programs_come_and_go_under_traffic
 # debug: a_program_survives_a_reset_and_new_queues
 # order: 36
 #
