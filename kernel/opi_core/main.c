@@ -739,10 +739,10 @@ static void opi_remove(struct pci_dev *pdev)
 
 	opi_dev_quiesce(od);
 	opi_irqs_exit(od);
+	kfree(od->config);
 	opi_qs_exit(&od->qs);
 	opi_aq_exit(od);
 	opi_vectors_exit(od);
-	kfree(od->config);
 	destroy_workqueue(od->wq);
 	xa_destroy(&od->funcs);
 	xa_destroy(&od->qps);
