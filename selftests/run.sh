@@ -242,7 +242,7 @@ run_tests()
 		# What failed is run again by the next soak.
 		case $test in
 		vm/up|vm/clean) ;;
-		*) grep -q '^not ok' "$log" || [ "$tier" != soak ] || printf '%s at %s\n' "$key" "$(git -C "$OPI_TOP" rev-parse --short HEAD)" >>"$logs/done" ;;
+		*) grep -q '^not ok' "$log" || [ "$tier" != soak ] || printf '%s at %s\n' "$key" "$(git -C "$OPI_TOP" rev-parse --short HEAD 2>/dev/null || echo unknown)" >>"$logs/done" ;;
 		esac
 	done
 }
