@@ -20,6 +20,7 @@ CASES="
 	functions_that_went_during_a_loss
 	functions_go_with_the_driver
 	event_that_the_dump_had_is_not_shown_again
+	events_are_shown_though_an_answer_had_them
 	gap_in_the_numbers_is_said_and_mended
 	overrun_is_said_once_and_mended
 	what_went_during_a_loss_is_shown
@@ -238,6 +239,34 @@ dpu $a seq=5 peer=0
 'dpu state 01 5 absent
 monitor sync 5
 dpu change 01 6 peer present'
+}
+
+# After one comes the monitor looks for its ports; what it is told of DPUs then may be
+# ahead of events that it has not read.
+events_are_shown_though_an_answer_had_them()
+{
+	expect_eq events "$(watch "opi
+devlink
+dpu $a seq=5 peer=2
+function pci/0000:01:00.0 id=2 seq=5
+- dpu
+- function
++ dpu $a seq=10 peer=2
++ dpu $b seq=10 peer=2
+> fdel pci/0000:01:00.0 id=2 seq=6
+> del $a seq=7 peer=2
+> add $a seq=8 peer=0
+> look
+> change $a seq=9 peer=2 changed=1
+> add $b seq=10 peer=2" all)" \
+'dpu state 01 5 ready
+function state 01 2 5
+monitor sync 5
+function del 01 2 6
+dpu del 01 7 ready
+dpu add 01 8 absent
+dpu change 01 9 peer ready
+dpu add 02 10 ready'
 }
 
 gap_in_the_numbers_is_said_and_mended()

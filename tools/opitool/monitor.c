@@ -274,6 +274,27 @@ static void look_ports(struct monitor *mon, struct list *old,
 	}
 }
 
+/*
+ * What the answer says of DPUs of family opi comes as events too, each with its
+ * number, and may be ahead of those that are not read yet: as long as none is
+ * lost they say what changes.  Of devices that devlink alone tells of there is
+ * the answer only.
+ */
+static void keep_counted(struct inventory *inv, const struct list *old)
+{
+	struct list told = inv->dpus;
+	struct dpu *dpu;
+
+	memset(&inv->dpus, 0, sizeof(inv->dpus));
+	list_each(dpu, old)
+		if (!dpu->via_devlink)
+			list_add(&inv->dpus, dpu, sizeof(*dpu));
+	list_each(dpu, &told)
+		if (dpu->via_devlink && !inventory_find_dpu(inv, &dpu->handle))
+			list_add(&inv->dpus, dpu, sizeof(*dpu));
+	list_free(&told);
+}
+
 /* Ports of devices that are no DPU are not ours to tell. */
 static void drop_other_ports(struct inventory *inv)
 {
@@ -293,10 +314,14 @@ static int look_around(struct monitor *mon, enum look look)
 	struct list functions = mon->inv.functions;
 	struct list ports = mon->inv.ports;
 	struct list links = mon->inv.links;
+	bool counted = look == LOOK_NEWS && mon->seq_known;
 	int status, err;
 
 	memset(&mon->inv.dpus, 0, sizeof(dpus));
-	memset(&mon->inv.functions, 0, sizeof(functions));
+	if (counted)
+		memset(&functions, 0, sizeof(functions));
+	else
+		memset(&mon->inv.functions, 0, sizeof(functions));
 	memset(&mon->inv.ports, 0, sizeof(ports));
 	memset(&mon->inv.links, 0, sizeof(links));
 	mon->look = LOOK_NOT;
@@ -313,21 +338,26 @@ static int look_around(struct monitor *mon, enum look look)
 		goto out;
 	}
 	/* The answer says; the family may have come anew and count anew. */
-	mon->seq_known = false;
-	mon->functions_seq = 0;
+	if (!counted) {
+		mon->seq_known = false;
+		mon->functions_seq = 0;
+	}
 
 	status = inventory_get_dpus(&mon->inv);
-	if (!status && mon->functions)
+	if (!status && mon->functions && !counted)
 		status = inventory_get_functions(&mon->inv);
 	if (!status && mon->ports)
 		status = inventory_get_links(&mon->inv);
 	if (status)
 		goto out;
+	if (counted)
+		keep_counted(&mon->inv, &dpus);
 	if (mon->inv.ports.n)
 		drop_other_ports(&mon->inv);
 
 	look_dpus(mon, &dpus, look);
-	look_functions(mon, &functions, look);
+	if (!counted)
+		look_functions(mon, &functions, look);
 	look_ports(mon, &ports, &links, look);
 	if (look == LOOK_ALL) {
 		event_begin(mon, "monitor", "sync");
