@@ -21,6 +21,8 @@ CASES="
 	what_a_case_prints_is_no_result
 	a_failure_shows_what_the_test_said
 	a_check_leaves_out_what_is_for_check_full
+	a_check_runs_what_failed_again_alone
+	a_check_does_not_run_again_what_is_no_accident
 	a_soak_goes_on_where_it_stopped
 	a_soak_runs_what_is_longer_in_it
 	what_has_a_count_is_soaked
@@ -220,6 +222,73 @@ a_check_leaves_out_what_is_for_check_full()
 	result 0 '1 passed, 0 failed' -k stock check
 	result 0 '2 passed, 0 failed' -k stock check-full
 	result 0 '1 passed, 0 failed' -k stock long
+}
+
+# make_accident NAME: a test whose case "b" passes when it is run a second time.
+make_accident()
+{
+	# As tests have them, with tabs.
+	make_cases "$1" <<-T
+	CASES="
+	$(printf '\t%s\n' a b c)
+	"
+	a() { echo a >>'$CASE_DIR/$1.did'; }
+	b() { echo b >>'$CASE_DIR/$1.did'; echo loud-\$((6 * 7)); [ \$(grep -c b '$CASE_DIR/$1.did') -gt 1 ]; }
+	c() { echo c >>'$CASE_DIR/$1.did'; }
+	run_cases "\$@"
+	T
+}
+
+# A case of a bed with all others, they depend on each other.  The end tells.
+a_check_runs_what_failed_again_alone()
+{
+	make_accident s
+	make_accident bed
+	mv "$tests/static/bed.sh" "$tests/bed/t.sh"
+	result 0 '6 passed, 0 failed' -k stock check
+	expect_eq "cases of the static test" "$(xargs <"$CASE_DIR/s.did")" "a b c b"
+	expect_eq "cases of the bed's" "$(xargs <"$CASE_DIR/bed.did")" "a b c a b c"
+	expect_eq "what is told" "$(sed '1,/^# failed beside others and passed alone:/d; /^# [0-9]* s$/,$d' "$CASE_DIR/out" | xargs)" \
+		"# host static/s b # stock bed/t b"
+	grep -q '^#    loud-42' "$CASE_DIR/out"
+	# Nothing is, where each failure counts.
+	rm "$CASE_DIR"/*.did
+	result 1 '4 passed, 2 failed' -k stock check-full
+	rm "$CASE_DIR"/*.did
+	result 1 '2 passed, 1 failed' s
+}
+
+a_check_does_not_run_again_what_is_no_accident()
+{
+	# It fails again.
+	make_accident s
+	make_cases t <<-T
+	CASES="
+	$(printf '\td')
+	"
+	d() { echo d >>'$CASE_DIR/t.did'; false; }
+	run_cases "\$@"
+	T
+	result 1 '2 passed, 2 failed' -k stock check
+	expect_eq "runs" "$(xargs <"$CASE_DIR/t.did")" "d d"
+	# A kernel has complained.
+	rm "$tests/static/s.sh" "$CASE_DIR"/*.did
+	make_cases t <<-T
+	CASES="d"
+	d() { echo d >>'$CASE_DIR/t.did'; echo 'console of dpu: BUG: KASAN: slab-out-of-bounds'; false; }
+	run_cases "\$@"
+	T
+	result 1 '0 passed, 1 failed' -k stock check
+	expect_eq "runs" "$(xargs <"$CASE_DIR/t.did")" "d"
+	# They are many.
+	rm "$CASE_DIR"/*.did
+	make_cases t <<-T
+	CASES=\$(printf 'c%d ' \$(seq 20))
+	for c in \$CASES; do eval "\$c() { echo d >>'$CASE_DIR/t.did'; false; }"; done
+	run_cases "\$@"
+	T
+	result 1 '0 passed, 20 failed' -k stock check
+	expect_eq "runs" "$(wc -l <"$CASE_DIR/t.did")" 20
 }
 
 # A test that fails is done again, one that passed is not.
