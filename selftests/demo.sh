@@ -76,7 +76,7 @@ done'
 field() { tb "$1" opitool -j dpu show </dev/null | jq -r ".[0].$2"; }
 is() { [ "$(field "$1" "$2")" = "$3" ]; }
 carrier_is() { [ "$(host cat "/sys/class/net/$hif/carrier")" = "$1" ]; }
-reaches() { host ping -q -c 2 -i 0.2 -W 1 "$1" >/dev/null; }
+reaches() { host ping -q -c 2 -i 0.2 -W 10 "$1" >/dev/null; }
 reaches_not() { ! host ping -q -c 3 -i 0.2 -W 1 "$1"; }
 serials_pair() { [ -n "$(field host serial)" ] && [ "$(field host serial)" = "$(field dpu serial)" ]; }
 

@@ -85,7 +85,7 @@ fn_bridge()
 }
 
 # ping_from NETNS ADDRESS
-ping_from() { host_sh 'ip netns exec $1 ping -q -c 2 -i 0.2 -W 2 $2' "$1" "$2" >/dev/null; }
+ping_from() { host_sh 'ip netns exec $1 ping -q -c 2 -i 0.2 -W 10 $2' "$1" "$2" >/dev/null; }
 await_ping_from() { await host "$1" "ip netns exec $2 ping -q -c 1 -i 0.5 -w 10 $3"; }
 
 # At the end of the test: other tests use the bed, and expect a card without them.

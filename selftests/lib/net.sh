@@ -74,7 +74,8 @@ carrier() { on_sh "$1" 'cat /sys/class/net/$1/carrier 2>/dev/null || echo 0' "$2
 # netdev_stat VM IF COUNTER
 netdev_stat() { on_sh "$1" 'cat /sys/class/net/$1/statistics/$2' "$2" "$3"; }
 
-ping_works() { on_sh "$1" 'ping -q -c 2 -i 0.2 -W 2 $1' "$2" >/dev/null; }
+# An answer that is late is one.
+ping_works() { on_sh "$1" 'ping -q -c 2 -i 0.2 -W 10 $1' "$2" >/dev/null; }
 ping_fails() { ! on_sh "$1" 'ping -q -c 2 -i 0.2 -W 1 $1' "$2" >/dev/null; }
 
 # neighbour NAME [NETNS]: the host, or a namespace of it, sends to the DPU all the time,

@@ -96,7 +96,7 @@ a_broken_queue_pair()
 	expect_log host 'opi_core 0000:[0-9a-f:.]+: queue pair [0-9]+ stopped'
 	tb fault qp-error 1
 	await_ping host 20 "$DPU_IP"
-	await host 20 "ping -q -c 3 -i 0.2 -W 1 $DPU_IP"
+	await host 20 "ping -q -c 3 -i 0.2 -W 10 $DPU_IP"
 }
 
 a_cut_link()
