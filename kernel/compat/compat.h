@@ -34,15 +34,6 @@ static inline void opi_compat_net_dim(struct dim *dim,
 #endif
 }
 
-static inline void opi_compat_threaded_enable(struct net_device *netdev)
-{
-#ifdef OPI_HAVE_THREADED_ENABLE
-	netif_threaded_enable(netdev);
-#else
-	dev_set_threaded(netdev, true);
-#endif
-}
-
 /* The namespace of what iommufd exports, where VFIO's bitmaps are too. */
 #ifdef OPI_HAVE_NS_IDENTIFIER
 #define OPI_COMPAT_IMPORT_IOMMUFD	MODULE_IMPORT_NS(IOMMUFD)

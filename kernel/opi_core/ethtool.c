@@ -66,6 +66,7 @@ static const struct opi_ethtool_stat opi_qp_rx_stats[] = {
 	OPI_QP_STAT(xdp_drop),
 	OPI_QP_STAT(xdp_redirect),
 	OPI_QP_STAT(xdp_errors),
+	OPI_QP_STAT(rx_flood_polls),
 };
 
 static const char opi_qp_ctl_stats[][ETH_GSTRING_LEN] = {

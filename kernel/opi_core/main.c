@@ -924,9 +924,12 @@ static int __init opi_init(void)
 	err = opi_nl_init();
 	if (err)
 		return err;
-	err = opi_sf_driver_init();
+	err = opi_qp_init();
 	if (err)
 		goto err_nl;
+	err = opi_sf_driver_init();
+	if (err)
+		goto err_qp;
 	err = pci_register_driver(&opi_pci_driver);
 	if (err)
 		goto err_sf;
@@ -934,6 +937,8 @@ static int __init opi_init(void)
 
 err_sf:
 	opi_sf_driver_exit();
+err_qp:
+	opi_qp_exit();
 err_nl:
 	opi_nl_exit();
 	return err;
@@ -944,6 +949,7 @@ static void __exit opi_exit(void)
 {
 	pci_unregister_driver(&opi_pci_driver);
 	opi_sf_driver_exit();
+	opi_qp_exit();
 	opi_nl_exit();
 }
 module_exit(opi_exit);

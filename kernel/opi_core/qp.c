@@ -26,6 +26,19 @@
  */
 #define OPI_TX_STALL	12
 
+/*
+ * A flood: polling takes more than a third of a processor's time, looked at after so
+ * long (ns), and until it takes less than an eighth.
+ */
+#define OPI_FLOOD_WINDOW	(4 * NSEC_PER_MSEC)
+#define OPI_FLOOD_BEGINS	3
+#define OPI_FLOOD_ENDS		8
+/* What completions wait for then, unless somebody has set that. */
+#define OPI_FLOOD_USECS		500
+#define OPI_FLOOD_FRAMES	32
+
+static struct workqueue_struct *opi_poll_wq;
+
 /**
  * opi_qp_broken - look at a queue pair no more, and have it made anew
  * @qp:		the queue pair
@@ -75,6 +88,10 @@ static bool opi_rx_arm(struct opi_qp *qp)
 	/* The two may be of different settings; waiting for ever is not one. */
 	if (!usecs)
 		frames = 1;
+	if (READ_ONCE(qp->flood) && !usecs) {
+		usecs = OPI_FLOOD_USECS;
+		frames = OPI_FLOOD_FRAMES;
+	}
 	if (usecs != rq->usecs_given) {
 		WRITE_ONCE(qp->shadow->cq_usecs, cpu_to_le32(usecs));
 		rq->usecs_given = usecs;
@@ -85,35 +102,88 @@ static bool opi_rx_arm(struct opi_qp *qp)
 	return opi_rx_ready(rq);
 }
 
+static void opi_poll_work(struct work_struct *work)
+{
+	struct opi_qp *qp = container_of(work, struct opi_qp, poll_work);
+
+	local_bh_disable();
+	napi_schedule(&qp->napi);
+	local_bh_enable();
+}
+
+/*
+ * Softirqs come before all programs, so under a flood that takes a processor's time
+ * to bring in, the program that should read it would get none, and its socket drop
+ * nearly all.  A worker polls then, which has to share; what it does not come to is
+ * lost in the ring, where it costs nothing.
+ */
+static void opi_qp_schedule(struct opi_qp *qp)
+{
+	if (READ_ONCE(qp->flood))
+		queue_work(opi_poll_wq, &qp->poll_work);
+	else
+		napi_schedule(&qp->napi);
+}
+
+/*
+ * Is it a flood, now that a poll that began at @start is over?  Who has the netdev
+ * polled by threads has what a worker would do.
+ */
+static bool opi_poll_flood(struct opi_qp *qp, u64 start)
+{
+	u64 now = local_clock();
+	u64 window = now - qp->window;
+	u64 busy = qp->busy += now - start;
+
+	if (window < OPI_FLOOD_WINDOW)
+		return qp->flood;
+	qp->window = now;
+	qp->busy = 0;
+	if (test_bit(NAPI_STATE_THREADED, &qp->napi.state))
+		return false;
+	return busy * (qp->flood ? OPI_FLOOD_ENDS : OPI_FLOOD_BEGINS) > window;
+}
+
 static int opi_poll(struct napi_struct *napi, int budget)
 {
 	struct opi_qp *qp = container_of(napi, struct opi_qp, napi);
 	struct opi_rq *rq = &qp->rq;
-	bool again = false;
+	bool more = false;
+	u64 start;
 	int done = 0;
 
-	if (likely(!READ_ONCE(qp->broken))) {
-		again = opi_tx_poll(qp, budget);
-		if (budget) {
-			u32 start = rq->next;
-
-			done = opi_rx_poll(qp, budget);
-			/* A ring of parts of frames is work for one poll. */
-			again |= rq->next - start > rq->mask;
-		}
-	}
-	if (!budget)
+	/* netpoll sends, and no more. */
+	if (!budget) {
+		if (likely(!READ_ONCE(qp->broken)))
+			opi_tx_poll(qp, budget);
 		return 0;
-	if ((again || done == budget) && !qp->broken)
+	}
+
+	start = local_clock();
+	if (likely(!READ_ONCE(qp->broken))) {
+		u32 next = rq->next;
+
+		more = opi_tx_poll(qp, budget);
+		done = opi_rx_poll(qp, budget);
+		/* A ring of parts of frames is work for one poll. */
+		more |= rq->next - next > rq->mask || done == budget;
+		more &= !qp->broken;
+	}
+	WRITE_ONCE(qp->flood, opi_poll_flood(qp, start));
+	if (qp->flood)
+		opi_stat_inc(&qp->stats->rx_sync, &qp->stats->rx_flood_polls);
+	/* The worker looks whether others want the processor. */
+	if (more && !qp->flood)
 		return budget;
 
-	if (napi_complete_done(napi, min(done, budget - 1)) && !qp->broken) {
+	done = min(done, budget - 1);
+	if (napi_complete_done(napi, done) && !qp->broken) {
 		if (READ_ONCE(qp->qs->coal.adaptive))
 			opi_coal_sample(qp);
-		if (opi_rx_arm(qp))
-			napi_schedule(napi);
+		if (more || opi_rx_arm(qp))
+			opi_qp_schedule(qp);
 	}
-	return min(done, budget - 1);
+	return done;
 }
 
 /* ---- Memory ------------------------------------------------------------ */
@@ -201,6 +271,7 @@ static struct opi_qp *opi_qp_alloc(struct opi_qset *qs, unsigned int index,
 	if (!qs->shared)
 		sq->netdev = qs->napi_dev;
 	opi_coal_init(qp);
+	INIT_WORK(&qp->poll_work, opi_poll_work);
 
 	qp->shadow = dma_alloc_coherent(dev, sizeof(*qp->shadow),
 					&qp->shadow_dma, GFP_KERNEL);
@@ -279,6 +350,8 @@ static void opi_qp_disable(struct opi_qp *qp)
 	opi_qp_detach(qp);
 	page_pool_disable_direct_recycling(qp->rq.pool);
 	netif_napi_del(&qp->napi);
+	/* Now that the last poll, which may have queued it, has ended. */
+	cancel_work_sync(&qp->poll_work);
 	if (qp->sq.netdev)
 		netdev_tx_reset_queue(netdev_get_tx_queue(qp->sq.netdev,
 							  qp->index));
@@ -785,7 +858,8 @@ static bool opi_qp_poke(struct opi_qp *qp)
 		return false;
 
 	work = opi_rx_ready(&qp->rq) || clean != sent;
-	work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state);
+	work &= !test_bit(NAPI_STATE_SCHED, &qp->napi.state) &&
+		!work_busy(&qp->poll_work);
 	still = qp->seen_work && qp->seen_next == next &&
 		qp->seen_clean == clean;
 	if (work && still)
@@ -844,7 +918,7 @@ bool opi_qp_event(struct opi_dev *od, unsigned int id)
 	qp = xa_load(&od->qps, id);
 	if (qp) {
 		qp->events++;
-		napi_schedule(&qp->napi);
+		opi_qp_schedule(qp);
 	}
 	rcu_read_unlock();
 	return qp;
@@ -896,12 +970,6 @@ int opi_qs_init(struct opi_qset *qs, unsigned int first, unsigned int size)
 		qs->napi_dev = alloc_netdev_dummy(0);
 		if (!qs->napi_dev)
 			return -ENOMEM;
-		/*
-		 * All ports of the host come in here.  As softirqs they would leave
-		 * a busy DPU no time for what they bring; threads share.
-		 */
-		strscpy(qs->napi_dev->name, "opi");
-		opi_compat_threaded_enable(qs->napi_dev);
 	}
 	return 0;
 }
@@ -916,4 +984,27 @@ void opi_qs_exit(struct opi_qset *qs)
 		free_netdev(qs->napi_dev);
 	kvfree(qs->stats);
 	kfree(qs->qps);
+}
+
+/**
+ * opi_qp_init - what the queue pairs of all devices share
+ *
+ * Floods are polled by this queue, so its settings in sysfs (cpumask, nice) are
+ * those of floods.  Memory may come back by what it polls.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init opi_qp_init(void)
+{
+	opi_poll_wq = alloc_workqueue("opi_poll", WQ_UNBOUND | WQ_MEM_RECLAIM |
+				      WQ_SYSFS, 0);
+	return opi_poll_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * opi_qp_exit - undo opi_qp_init(); no device is left
+ */
+void opi_qp_exit(void)
+{
+	destroy_workqueue(opi_poll_wq);
 }

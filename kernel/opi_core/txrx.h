@@ -127,6 +127,7 @@ struct opi_rss {
  * @xdp_drop:	frames that a program dropped
  * @xdp_redirect: frames that a program sent elsewhere
  * @xdp_errors:	frames that a program aborted or could not send
+ * @rx_flood_polls: polls under a flood, by a worker
  * @restarts:	made anew after an error (under rtnl)
  * @lost_irqs:	work was found without an interrupt
  */
@@ -159,6 +160,7 @@ struct opi_qp_stats {
 	u64_stats_t		xdp_drop;
 	u64_stats_t		xdp_redirect;
 	u64_stats_t		xdp_errors;
+	u64_stats_t		rx_flood_polls;
 	u64			restarts;
 	u64			lost_irqs;
 };
@@ -313,6 +315,10 @@ struct opi_rq {
  * @shadow_dma:	bus address of @shadow
  * @stats:	counters
  * @napi:	polls both halves
+ * @poll_work:	schedules @napi under a flood
+ * @flood:	polling takes much of a processor's time
+ * @window:	when that was last looked at (local_clock())
+ * @busy:	time in polls since then, ns
  * @events:	notifications
  * @dim:	state of DIM
  * @sq:		sending half
@@ -335,6 +341,10 @@ struct opi_qp {
 	dma_addr_t		shadow_dma;
 	struct opi_qp_stats	*stats;
 	struct napi_struct	napi;
+	struct work_struct	poll_work;
+	bool			flood;
+	u64			window;
+	u64			busy;
 	u16			events;
 	struct dim		dim;
 	struct opi_sq		sq ____cacheline_aligned_in_smp;
@@ -351,6 +361,8 @@ static inline void opi_stat_inc(struct u64_stats_sync *sync, u64_stats_t *stat)
 
 /* ---- qp.c -------------------------------------------------------------- */
 
+int opi_qp_init(void);
+void opi_qp_exit(void);
 int opi_qs_init(struct opi_qset *qs, unsigned int first, unsigned int size);
 void opi_qs_exit(struct opi_qset *qs);
 void opi_qps_defaults(struct opi_qset *qs);
