@@ -6,6 +6,7 @@
  * opi-link-test.c.
  */
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 #include "qemu/bswap.h"
 #include "qemu/cutils.h"
 #include <linux/pci_regs.h>
@@ -1236,6 +1237,77 @@ static void test_kick(void)
     bed_free(b);
 }
 
+/* A frame for a port that is not there is used up, nobody has to take it. */
+static void look_post(Side *d)
+{
+    struct opi_txd t = {
+        .addr = cpu_to_le64(d->ram), .len = cpu_to_le32(64), .nsegs = 1,
+        .port = cpu_to_le32(9999),
+        .flags = cpu_to_le16(OPI_TXD_F_SOP | OPI_TXD_F_EOP),
+    };
+
+    qp_post_txd(d, 0, &t);
+}
+
+/* Without a sleep, so that the next frame follows closely. */
+static void look_wait_sent(Side *d)
+{
+    Qp *q = &d->qps[0];
+    unsigned i;
+
+    for (i = 0; i < 10000; i++) {
+        if (mem_ld32(d, SHADOW(q, sq_head)) == q->sq_tail) {
+            return;
+        }
+    }
+    qp_wait_sent(d, 0);
+}
+
+/*
+ * The DPU sends frame after frame, each when the last one is away and the card
+ * has had time to ask for a kick.  That it does not, but looks again.
+ */
+static void test_look(void)
+{
+    Bed *b = bed_new(BED_FAKE, NULL);
+    Side *d;
+    Qp *q;
+    unsigned i, kicks = 0, frames = 4000;
+
+    traffic_start(b->host, b->dpu);
+    d = b->dpu;
+    q = &d->qps[0];
+    for (i = 0; i < frames; i++) {
+        uint32_t old = q->sq_tail, kick;
+        int64_t then = g_get_monotonic_time() + 20;
+
+        while (g_get_monotonic_time() < then) {
+            continue;
+        }
+        look_post(d);
+        mem_st32(d, SHADOW(q, sq_tail), q->sq_tail);
+        /* The tail must be seen before the kick index is looked at. */
+        smp_mb();
+        kick = mem_ld32(d, SHADOW(q, sq_kick));
+        if (OPI_NEED_EVENT(kick, q->sq_tail, old)) {
+            qp_kick(d, 0);
+            kicks++;
+        }
+        look_wait_sent(d);
+    }
+    g_test_message("%u frames, %u kicks", frames, kicks);
+    /* A busy machine breaks the series now and then. */
+    g_assert_cmpint(kicks, <, frames * 3 / 4);
+
+    /* Nothing comes: it asks for the next kick. */
+    for (i = 0; i < 1000 && mem_ld32(d, SHADOW(q, sq_kick)) != q->sq_tail;
+         i++) {
+        g_usleep(20000);
+    }
+    g_assert_cmpint(mem_ld32(d, SHADOW(q, sq_kick)), ==, q->sq_tail);
+    bed_free(b);
+}
+
 static void test_events_lost(void)
 {
     Bed *b = bed_new(BED_FAKE, NULL);
@@ -2168,6 +2240,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/qp/rules", test_qp_rules);
     qtest_add_func("opi/qp/notify", test_notify);
     qtest_add_func("opi/qp/kick", test_kick);
+    qtest_add_func("opi/qp/look", test_look);
     qtest_add_func("opi/qp/malformed/txd-host", test_malformed_txd_host);
     qtest_add_func("opi/qp/malformed/txd-dpu", test_malformed_txd_dpu);
     qtest_add_func("opi/qp/malformed/no-port", test_no_port);

@@ -139,6 +139,16 @@ static void opi_card_coalesce(void *opaque)
     opi_card_leave(c);
 }
 
+static void opi_card_look(void *opaque)
+{
+    OpiCard *c = opaque;
+
+    opi_card_enter(c);
+    opi_qp_look(c);
+    opi_card_run(c);
+    opi_card_leave(c);
+}
+
 static void opi_card_second(void *opaque)
 {
     OpiCard *c = opaque;
@@ -684,6 +694,7 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
     }
     opi_rate_init(c);
     QTAILQ_INIT(&c->moved);
+    QTAILQ_INIT(&c->looking);
     QTAILQ_INIT(&c->waiting);
     c->coalesce_at = INT64_MAX;
     c->bounce = g_malloc(OPI_TAG_LEN + OPI_FRAME_MAX);
@@ -705,6 +716,7 @@ static void opi_card_realize(DeviceState *dev, Error **errp)
     c->retry = timer_new_ms(QEMU_CLOCK_REALTIME, opi_card_retry, c);
     /* The DPU goes on while the host's VM is stopped: no virtual time. */
     c->coalesce = timer_new_ns(QEMU_CLOCK_REALTIME, opi_card_coalesce, c);
+    c->look = timer_new_ns(QEMU_CLOCK_REALTIME, opi_card_look, c);
     c->second = timer_new_ms(QEMU_CLOCK_REALTIME, opi_card_second, c);
     opi_card_second(c);
     c->host_power = runstate_is_running() ? OPI_HOST_RUNNING : OPI_HOST_OFF;
@@ -723,6 +735,7 @@ static void opi_card_unrealize(DeviceState *dev)
     timer_free(c->second);
     timer_free(c->retry);
     timer_free(c->coalesce);
+    timer_free(c->look);
     qemu_bh_delete(c->bh);
     opi_card_free(c);
 }

@@ -164,11 +164,15 @@ struct OpiQp {
     bool pending;                       /* on OpiRate.qps of its leaf */
     bool moved;                         /* on OpiCard.moved */
     bool unheard;                       /* its event found no room */
+    bool looking;                       /* on OpiCard.looking */
+    uint8_t dense;                      /* kicks in a row, see opi_qp_pace() */
+    int64_t kicked_at;                  /* ns of QEMU_CLOCK_REALTIME */
     bool waiting;                       /* on OpiCard.waiting, until: */
     int64_t deadline;                   /* ns of QEMU_CLOCK_REALTIME */
     QTAILQ_ENTRY(OpiQp) pending_entry;
     QTAILQ_ENTRY(OpiQp) moved_entry;
     QTAILQ_ENTRY(OpiQp) waiting_entry;
+    QTAILQ_ENTRY(OpiQp) looking_entry;
 };
 
 /* Fault injection: how often still. Set by properties of the card. */
@@ -467,6 +471,8 @@ struct OpiCard {
     QEMUTimer *unpark;
     QTAILQ_HEAD(, OpiQp) moved;
     /* Completions that nobody was told of, and who tells in the end. */
+    QTAILQ_HEAD(, OpiQp) looking;
+    QEMUTimer *look;
     QTAILQ_HEAD(, OpiQp) waiting;
     QEMUTimer *coalesce;
     int64_t coalesce_at;                /* of the timer, INT64_MAX: not armed */
@@ -560,6 +566,7 @@ unsigned opi_qp_count(const OpiFn *fn, const OpiPort *p);
 void opi_qp_drop_port(OpiFn *fn, const OpiPort *p);
 void opi_qp_fail(OpiQp *qp, uint8_t error);
 void opi_qp_kick(OpiQp *qp);
+void opi_qp_look(OpiCard *c);
 /* The lowest-numbered running queue pair of @fn for @p. */
 OpiQp *opi_qp_receiver(const OpiFn *fn, const OpiPort *p);
 /* Send what is posted, within the budget; true: there is more. */

@@ -15,6 +15,12 @@
 
 #define SHADOW(qp, word) ((qp)->shadow + offsetof(struct opi_qp_shadow, word))
 
+/* Kicks no further apart are dense, and after so many it is a flood. */
+#define OPI_DENSE_NS    100000
+#define OPI_DENSE_KICKS 16
+/* How often a flood is looked at. */
+#define OPI_LOOK_NS     50000
+
 /* Whoever now is the lowest-numbered running one of those that serve as @qp. */
 static void opi_qp_elect(const OpiQp *qp)
 {
@@ -116,6 +122,10 @@ static void opi_qp_unlist(OpiQp *qp)
     if (qp->waiting) {
         QTAILQ_REMOVE(&c->waiting, qp, waiting_entry);
         qp->waiting = false;
+    }
+    if (qp->looking) {
+        QTAILQ_REMOVE(&c->looking, qp, looking_entry);
+        qp->looking = false;
     }
     qp->unheard = false;
 }
@@ -230,10 +240,61 @@ void opi_qp_fail(OpiQp *qp, uint8_t error)
     opi_event_qp_error(qp);
 }
 
-void opi_qp_kick(OpiQp *qp)
+/*
+ * Each kick of the DPU wakes this process up.  One that kicks for each frame,
+ * because the card has always sent it before the next one comes, is looked at
+ * after a while instead, until nothing was found.  What the host kicks is
+ * served where it kicks, and costs nobody's sleep.
+ */
+static void opi_qp_pace(OpiQp *qp)
+{
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+
+    if (now - qp->kicked_at > OPI_DENSE_NS) {
+        qp->dense = 0;
+    } else if (qp->dense < OPI_DENSE_KICKS) {
+        qp->dense++;
+    }
+    qp->kicked_at = now;
+}
+
+static void opi_qp_serve(OpiQp *qp)
 {
     if (qp->used && qp->state == OPI_QP_RUNNING && opi_fn_runs(qp->fn)) {
         opi_rate_kick(qp);
+    }
+}
+
+void opi_qp_kick(OpiQp *qp)
+{
+    if (qp->fn->role == OPI_ROLE_DPU) {
+        opi_qp_pace(qp);
+    }
+    opi_qp_serve(qp);
+}
+
+static void opi_qp_look_later(OpiQp *qp)
+{
+    OpiCard *c = qp->fn->card;
+
+    if (!qp->looking) {
+        if (QTAILQ_EMPTY(&c->looking)) {
+            timer_mod(c->look, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                      OPI_LOOK_NS);
+        }
+        qp->looking = true;
+        QTAILQ_INSERT_TAIL(&c->looking, qp, looking_entry);
+    }
+}
+
+void opi_qp_look(OpiCard *c)
+{
+    OpiQp *qp;
+
+    while ((qp = QTAILQ_FIRST(&c->looking))) {
+        QTAILQ_REMOVE(&c->looking, qp, looking_entry);
+        qp->looking = false;
+        opi_qp_serve(qp);
     }
 }
 
@@ -474,7 +535,7 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
     OpiFn *fn = qp->fn;
     uint32_t size = 1u << qp->sq_order;
     struct opi_txd txd[OPI_BATCH];
-    bool partial = false, blocked = false;
+    bool partial = false, blocked = false, found = false;
     uint32_t tail, again;
 
     if (!opi_dma_ld32(fn, SHADOW(qp, sq_tail), &tail)) {
@@ -488,7 +549,14 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             opi_qp_fail(qp, OPI_QP_ERR_INDEX);
             return false;
         }
+        if (n == 0 && found && qp->dense == OPI_DENSE_KICKS) {
+            opi_qp_look_later(qp);
+            return false;
+        }
         if (n == 0 || partial) {
+            if (!found) {
+                qp->dense = 0;
+            }
             /*
              * Going idle: "kick me when you post what I did not see", then look
              * again for what was posted before that could be read.
@@ -569,6 +637,8 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
         }
         if (used) {
             uint32_t head = qp->sq_head += used;
+
+            found = true;
 
             if (fn->fault.sq_head_bad) {
                 fn->fault.sq_head_bad--;
