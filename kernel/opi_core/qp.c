@@ -27,8 +27,8 @@
 #define OPI_TX_STALL	12
 
 /*
- * A flood: polling takes more than a third of a processor's time, looked at after so
- * long (ns), and until it takes less than an eighth.
+ * A flood: receiving takes more than a third of a processor's time, looked at after
+ * so long (ns), and until it takes less than an eighth.
  */
 #define OPI_FLOOD_WINDOW	(4 * NSEC_PER_MSEC)
 #define OPI_FLOOD_BEGINS	3
@@ -126,7 +126,7 @@ static void opi_qp_schedule(struct opi_qp *qp)
 }
 
 /*
- * Is it a flood, now that a poll that began at @start is over?  Who has the netdev
+ * Is it a flood, now that what was begun at @start is received?  Who has the netdev
  * polled by threads has what a worker would do.
  */
 static bool opi_poll_flood(struct opi_qp *qp, u64 start)
@@ -149,7 +149,6 @@ static int opi_poll(struct napi_struct *napi, int budget)
 	struct opi_qp *qp = container_of(napi, struct opi_qp, napi);
 	struct opi_rq *rq = &qp->rq;
 	bool more = false;
-	u64 start;
 	int done = 0;
 
 	/* netpoll sends, and no more. */
@@ -159,17 +158,19 @@ static int opi_poll(struct napi_struct *napi, int budget)
 		return 0;
 	}
 
-	start = local_clock();
 	if (likely(!READ_ONCE(qp->broken))) {
 		u32 next = rq->next;
+		u64 start;
 
 		more = opi_tx_poll(qp, budget);
+		/* A program that sends waits for what the other half does. */
+		start = local_clock();
 		done = opi_rx_poll(qp, budget);
 		/* A ring of parts of frames is work for one poll. */
 		more |= rq->next - next > rq->mask || done == budget;
 		more &= !qp->broken;
+		WRITE_ONCE(qp->flood, opi_poll_flood(qp, start));
 	}
-	WRITE_ONCE(qp->flood, opi_poll_flood(qp, start));
 	if (qp->flood)
 		opi_stat_inc(&qp->stats->rx_sync, &qp->stats->rx_flood_polls);
 	/* The worker looks whether others want the processor. */
