@@ -126,7 +126,10 @@ both_kernels_are_content()
 	for vm in host dpu; do
 		no_stuck_tasks "$vm"
 		expect_eq "console of $vm" "$(bad_log "$vm")" ""
-		expect_eq "errors in the log of $vm" "$(kernel_errors "$vm" | grep -vE "DMAR|fault from EP")" ""
+		# An interrupt may be on its way to a processor that stands still when a process
+		# closes its function: its vector is free when it arrives.
+		expect_eq "errors in the log of $vm" "$(kernel_errors "$vm" |
+			grep -vE "DMAR|fault from EP|unexpected IRQ trap at vector")" ""
 	done
 	net_up
 	ping_works host "$DPU_IP"
