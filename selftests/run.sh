@@ -183,13 +183,13 @@ failures()
 	done
 }
 
-# What each case that failed has said, its last words only.
+# last_words N: the last N lines of what each case that failed has said.
 last_words()
 {
-	awk '/^# selftests: / { test = substr($3, 5) " " $4; n = bad = 0; next }
+	awk -v most="$1" '/^# selftests: / { test = substr($3, 5) " " $4; n = bad = 0; next }
 		function told(what,  i) {
 			print "# not ok: " test " " what
-			for (i = n > 15 ? n - 15 : 0; i < n; i++)
+			for (i = n > most ? n - most : 0; i < n; i++)
 				print "#    " said[i]
 			n = 0
 		}
@@ -199,8 +199,15 @@ last_words()
 		/^# / { sub(/^# (# )?/, ""); said[n++] = $0 }' "$logs"/*.tap
 }
 
-# What a kernel has to say of itself is no accident of the builder.
-hard_lines='WARNING:|BUG:|Oops|Call Trace|KASAN|UBSAN|kmemleak|circular locking|suspicious RCU|refcount_t|unable to handle|Kernel panic'
+# Has a kernel said something of itself?  That is no accident of the builder.
+kernels_complained()
+{
+	local complaints
+
+	# shellcheck source=/dev/null disable=SC2154 # bed.sh's
+	complaints=$(. "$OPI_TOP/selftests/lib/bed.sh" && printf '%s' "$kernel_complaints")
+	last_words 1000000 | grep -qE "$complaints"
+}
 
 # Run again what failed, alone.  It is all or nothing: one that fails again, a complaint
 # of a kernel, or more than so many, and what failed has failed.
@@ -212,7 +219,7 @@ try_again()
 
 	mapfile -t failed_cases < <(failures)
 	[ "${#failed_cases[@]}" -le "$most_again" ] || return 1
-	if last_words | grep -qE "$hard_lines"; then
+	if kernels_complained; then
 		return 1
 	fi
 	while read -r k t c; do
@@ -594,7 +601,7 @@ esac
 
 read -r passed failed skipped <<<"$(counts)"
 if [ "$failed" != 0 ]; then
-	last_words
+	last_words 15
 	if [ "$tier" = check ] && (try_again); then
 		echo "# failed beside others and passed alone:"
 		passed=$((passed + failed)) failed=0

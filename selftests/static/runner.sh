@@ -275,7 +275,7 @@ a_check_does_not_run_again_what_is_no_accident()
 	rm "$tests/static/s.sh" "$CASE_DIR"/*.did
 	make_cases t <<-T
 	CASES="d"
-	d() { echo d >>'$CASE_DIR/t.did'; echo 'console of dpu: BUG: KASAN: slab-out-of-bounds'; false; }
+	d() { echo d >>'$CASE_DIR/t.did'; echo 'console of dpu: BUG: KASAN: slab-out-of-bounds'; seq 40; false; }
 	run_cases "\$@"
 	T
 	result 1 '0 passed, 1 failed' -k stock check
