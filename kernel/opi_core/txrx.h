@@ -316,9 +316,9 @@ struct opi_rq {
  * @stats:	counters
  * @napi:	polls both halves
  * @poll_work:	schedules @napi under a flood
- * @flood:	polling takes much of a processor's time
+ * @flood:	receiving takes much of a processor's time
  * @window:	when that was last looked at (local_clock())
- * @busy:	time in polls since then, ns
+ * @busy:	time spent receiving since then, ns
  * @events:	notifications
  * @dim:	state of DIM
  * @sq:		sending half

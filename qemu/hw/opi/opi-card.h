@@ -470,9 +470,10 @@ struct OpiCard {
     QTAILQ_HEAD(, OpiRate) parked;
     QEMUTimer *unpark;
     QTAILQ_HEAD(, OpiQp) moved;
-    /* Completions that nobody was told of, and who tells in the end. */
+    /* Who posts frame after frame, and when that is looked at. */
     QTAILQ_HEAD(, OpiQp) looking;
     QEMUTimer *look;
+    /* Completions that nobody was told of, and who tells in the end. */
     QTAILQ_HEAD(, OpiQp) waiting;
     QEMUTimer *coalesce;
     int64_t coalesce_at;                /* of the timer, INT64_MAX: not armed */
