@@ -14,7 +14,7 @@
 #				the end says which commits passed what)
 #	run.sh [-k stock|debug] TEST[:CASE,CASE...]...
 #				these tests, as netdev or vm/netdev:ping_both_ways
-#	run.sh -l		list tests and cases
+#	run.sh -l [TIER]	list tests and cases, or what a tier runs
 #
 # -k limits a tier to one kernel (its static tests included).  The output is
 # KTAP, shortened; all of it is in build/logs.  The last line says how many
@@ -74,8 +74,10 @@ soaked()
 	for word in $(header soak "$1"); do
 		n=${word#*@}
 		[ "$n" != "$word" ] || n=10
-		debug=${n#*,} n=${n%,*}
-		[ "$debug" != "$n" ] || debug=$((n / 10))
+		case $n in
+		*,*) debug=${n#*,} n=${n%,*} ;;
+		*) debug=$((n / 10)) ;;
+		esac
 		if [ "$2" = debug ]; then
 			# Once is no count.
 			[ "$debug" -gt 1 ] || continue
@@ -86,6 +88,29 @@ soaked()
 		$1 != n { if (n != "") print line "@" n; n = $1; line = t; sep = ":" }
 		$2 != "all" { line = line sep $2; sep = "," }
 		END { if (n != "") print line "@" n }'
+}
+
+# All cases of a test, a line each.
+cases_of()
+{
+	sed -n '/^CASES="/,/"$/p' "$here/$1.sh" | tr -d '"' | sed 's/^CASES=//' |
+		tr -s ' \t' '\n' | sed '/^$/d'
+}
+
+# left_out TEST: what check-full does not run of it on the debug kernel, as tier_tests has it.
+# Cases of bed/ follow each other: all or none.
+left_out()
+{
+	local cases=
+
+	case $1 in
+	bed/*) ;;
+	*)
+		cases=$(cases_of "$1" | grep -vxF "$(header debug "$1" | tr ' ' '\n')" | paste -sd,) || :
+		[ -n "$cases" ] || return 0
+		;;
+	esac
+	printf '%s%s@1\n' "$1" "${cases:+:$cases}"
 }
 
 # tier_tests DIRECTORY KERNEL: those that the tier runs, as TEST[:CASE,CASE...][@SCALE].
@@ -104,7 +129,7 @@ tier_tests()
 			[ "$cases" != none ] || continue
 			;;
 		soak,*)
-			[ "$2" != debug ] || [ -z "$(header debug "$t")" ] || printf '%s@1\n' "$t"
+			[ "$2" != debug ] || [ -z "$(header debug "$t")" ] || left_out "$t"
 			soaked "$t" "$2"
 			continue
 			;;
@@ -128,8 +153,24 @@ list()
 
 	for t in $(tests_in static) $(tests_in opitool) $(tests_in vm) $(tests_in bed); do
 		printf '%s\n' "$t"
-		sed -n '/^CASES="/,/"$/p' "$here/$t.sh" | tr -d '"' | sed 's/^CASES=//' |
-			tr -s ' \t' '\n' | sed '/^$/d; s/^/    /'
+		cases_of "$t" | sed 's/^/    /'
+	done
+}
+
+# What runs of a tier: KERNEL TEST[:CASE,CASE...][@SCALE].
+list_tier()
+{
+	local d k
+
+	for d in static opitool; do
+		tier_tests "$d" host | sed 's/^/host /'
+	done
+	for k in $kernels; do
+		case $tier,$k in
+		# shellcheck disable=SC2086 # words on purpose
+		check,debug) printf '%s\n' $smoke | sed 's/^/debug /' ;;
+		*) for d in vm bed; do tier_tests "$d" "$k" | sed "s/^/$k /"; done ;;
+		esac
 	done
 }
 
@@ -489,15 +530,19 @@ resolve()
 	exit 2
 }
 
-kernels='stock debug' only=
+kernels='stock debug' only='' list=
 while getopts k:lh opt; do
 	case $opt in
 	k) case $OPTARG in stock|debug) kernels=$OPTARG only=1 ;; *) usage ;; esac ;;
-	l) list; exit 0 ;;
+	l) list=1 ;;
 	*) usage ;;
 	esac
 done
 shift $((OPTIND - 1))
+if [ -n "$list" ] && [ $# = 0 ]; then
+	list
+	exit
+fi
 [ $# -gt 0 ] || usage
 
 tier=selected
@@ -511,6 +556,11 @@ esac
 
 # shellcheck disable=SC2031 # not those of a test
 soak_scale=${OPI_SCALE:-}
+if [ -n "$list" ]; then
+	[ "$tier" != selected ] || usage
+	list_tier
+	exit
+fi
 # shellcheck disable=SC2031
 [ "$tier" != soak ] || OPI_SCALE=1
 # shellcheck disable=SC2031

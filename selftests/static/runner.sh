@@ -311,7 +311,7 @@ a_soak_runs_what_is_longer_in_it()
 	make_test none <<<false
 	make_cases some <<-T
 	# soak: b c@20 d@300,50
-	# soak: e@20
+	# soak: e@30,30
 	CASES="a b c d e"
 	for c in \$CASES; do eval "\$c() { echo \$c \\\$OPI_SCALE >>'$CASE_DIR/did'; }"; done
 	a() { false; }
@@ -319,11 +319,11 @@ a_soak_runs_what_is_longer_in_it()
 	T
 	mv "$tests"/static/*.sh "$tests/bed/"
 	result 0 '4 passed, 0 failed' -k stock soak
-	expect_eq "cases and scales" "$(sort "$CASE_DIR/did" | xargs)" "b 10 c 20 d 300 e 20"
+	expect_eq "cases and scales" "$(sort "$CASE_DIR/did" | xargs)" "b 10 c 20 d 300 e 30"
 	rm "$CASE_DIR/did"
 	# On the debug kernel a tenth, where that is more than once, or what is said.
 	result 0 '3 passed, 0 failed' -k debug soak
-	expect_eq "on the debug kernel" "$(sort "$CASE_DIR/did" | xargs)" "c 2 d 50 e 2"
+	expect_eq "on the debug kernel" "$(sort "$CASE_DIR/did" | xargs)" "c 2 d 50 e 30"
 	rm "$CASE_DIR/did"
 	scale=3
 	result 0 '4 passed, 0 failed' -k stock soak
@@ -345,32 +345,41 @@ what_has_a_count_is_soaked()
 	done
 }
 
-# Some of a test's cases, none, or all if it has no such line; in a soak what was left out.
+# Some of a test's cases, none, or all if it has no such line; in a soak what was left out,
+# with all before it where cases follow each other.
 the_debug_kernel_runs_what_its_line_says()
 {
 	local name
 
-	for name in some none whole; do
+	for name in some none whole all; do
 		{
 			[ "$name" != some ] || printf '# debug: b\n# debug: c\n'
 			[ "$name" != none ] || echo '# debug: none'
+			[ "$name" != all ] || echo '# debug: a b c'
 			[ "$name" != whole ] || echo '# soak: c@40'
 			cat <<-T
-			CASES="a b c"
+			CASES="
+				a b c
+			"
 			for c in \$CASES; do eval "\$c() { echo $name \$c \$OPI_SCALE >>'$CASE_DIR/did'; }"; done
 			T
 			echo 'run_cases "$@"'
 		} | make_cases "$name"
 	done
+	did() { sort "$CASE_DIR/did" | xargs; rm "$CASE_DIR/did"; }
 	mv "$tests"/static/*.sh "$tests/bed/"
-	result 0 '5 passed, 0 failed' -k debug check-full
-	expect_eq "check-full" "$(sort "$CASE_DIR/did" | xargs)" "some b 1 some c 1 whole a 1 whole b 1 whole c 1"
-	rm "$CASE_DIR/did"
-	result 0 '9 passed, 0 failed' -k stock check-full
-	rm "$CASE_DIR/did"
-	result 0 '7 passed, 0 failed' -k debug soak
-	expect_eq "soak" "$(sort "$CASE_DIR/did" | xargs)" \
-		"none a 1 none b 1 none c 1 some a 1 some b 1 some c 1 whole c 4"
+	result 0 '8 passed, 0 failed' -k debug check-full
+	expect_eq "check-full" "$(did)" "all a 1 all b 1 all c 1 some b 1 some c 1 whole a 1 whole b 1 whole c 1"
+	result 0 '12 passed, 0 failed' -k stock check-full
+	did
+	result 0 '10 passed, 0 failed' -k debug soak
+	expect_eq "soak" "$(did)" \
+		"all a 1 all b 1 all c 1 none a 1 none b 1 none c 1 some a 1 some b 1 some c 1 whole c 4"
+	mv "$tests"/bed/*.sh "$tests/vm/"
+	expect_eq "where they do not" "$(run -k debug -l soak | xargs)" \
+		"debug vm/none:a,b,c@1 debug vm/some:a@1 debug vm/whole:c@4"
+	expect_eq "check-full" "$(run -l check-full | xargs)" \
+		"stock vm/all stock vm/none stock vm/some stock vm/whole debug vm/all:a,b,c debug vm/some:b,c debug vm/whole"
 }
 
 each_case_of_a_line_exists()
