@@ -157,6 +157,7 @@ list()
 	done
 }
 
+# shellcheck disable=SC2086 # words on purpose
 # What runs of a tier: KERNEL TEST[:CASE,CASE...][@SCALE].
 list_tier()
 {
@@ -167,7 +168,6 @@ list_tier()
 	done
 	for k in $kernels; do
 		case $tier,$k in
-		# shellcheck disable=SC2086 # words on purpose
 		check,debug) printf '%s\n' $smoke | sed 's/^/debug /' ;;
 		*) for d in vm bed; do tier_tests "$d" "$k" | sed "s/^/$k /"; done ;;
 		esac
@@ -264,6 +264,11 @@ try_again()
 		return 1
 	fi
 	while read -r k t c; do
+		# A chain that ended early: nobody knows what it did not run.
+		case $k in
+		host|stock|debug) ;;
+		*) return 1 ;;
+		esac
 		case $t in
 		# Without it others did not run.
 		vm/up) return 1 ;;
@@ -320,7 +325,11 @@ in_one_piece()
 		return
 	fi
 	out=$(cat)
-	flock "$logs/.lock" printf '%s\n' "$out"
+	# The shell's own printf: a command may not be given so much.
+	(
+		flock 9
+		printf '%s\n' "$out"
+	) 9>>"$logs/.lock"
 }
 
 scale_of() { case $1 in *@*) echo "${1#*@}" ;; *) echo "$OPI_SCALE" ;; esac; }
@@ -389,7 +398,7 @@ run_vm_tests()
 
 	[ $# -gt 0 ] || return 0
 	[ "$1" != queue ] || [ -n "$up" ] || [ -s "$logs/queue-$kernel" ] || return 0
-	[ -n "$up" ] || run_tests "$kernel" vm/up
+	[ -n "$up" ] || boot "$kernel"
 	# Without a bed there is nothing to try.
 	if "$OPI_TOP/qemu/testbed" --name "$OPI_BED" status >/dev/null 2>&1; then
 		if [ "$1" = queue ]; then
@@ -406,7 +415,18 @@ run_vm_tests()
 	[ -n "${OPI_KEEP_BED:-}" ] || bed_down
 }
 
-bed_down() { "$OPI_TOP/qemu/testbed" --name "$OPI_BED" down >/dev/null 2>&1 || :; }
+# vm/up boots it; from then on it is ours to take down.
+boot()
+{
+	booted=$OPI_BED
+	run_tests "$1" vm/up
+}
+
+bed_down()
+{
+	"$OPI_TOP/qemu/testbed" --name "$booted" down >/dev/null 2>&1 || :
+	booted=
+}
 
 # The logs of both machines and of both QEMUs.
 keep_evidence()
@@ -460,9 +480,11 @@ start_chain()
 
 run_chain()
 {
-	up=''
+	up='' booted=''
 	chains=()
-	trap end_all INT TERM HUP
+	trap 'end_all 130' INT TERM HUP
+	# Of this script's own errors.
+	trap 'end_all $?' EXIT
 	"$@"
 }
 
@@ -568,8 +590,17 @@ OPI_SCALE=${OPI_SCALE:-1}
 # shellcheck disable=SC2031
 slow=${OPI_SLOW:-1}
 beds=${OPI_BED:-test}
+# To the test bed it is a bed's whole name, and that one is not ours.
+unset OPI_BED
 logs=${OPI_LOGS_DIR:-$OPI_TOP/build/logs}/$tier
 mkdir -p "$logs"
+# Two that write the same logs would count each other's results.
+if other=$(cat "$logs.pid" 2>/dev/null) && [ "$other" != $$ ] &&
+   tr '\0' ' ' 2>/dev/null <"/proc/$other/cmdline" | grep -q 'run\.sh'; then
+	echo "run.sh: process $other uses $logs: wait for it, or set OPI_LOGS_DIR" >&2
+	exit 2
+fi
+echo $$ >"$logs.pid"
 if [ "$tier" = soak ]; then
 	# With the seed of an interrupted run, so that it is one run.
 	if [ ! -e "$logs/seed" ]; then
@@ -589,20 +620,22 @@ make_base
 echo "# seed $OPI_SEED,${soak_scale:+ scale $soak_scale,} logs in ${logs#"$OPI_TOP"/}"
 started=$SECONDS
 
-chains=() chain='' up='' part=''
+chains=() chain='' up='' part='' booted=''
 end_all()
 {
 	local c
 
 	trap '' INT TERM HUP
+	trap - EXIT
 	for c in "${chains[@]}"; do
 		kill -- "-$c" 2>/dev/null || :
 	done
 	wait "${chains[@]}" 2>/dev/null || :
-	[ -n "${OPI_KEEP_BED:-}" ] || [ -z "${OPI_BED:-}" ] || bed_down
-	exit 130
+	[ -n "${OPI_KEEP_BED:-}" ] || [ -z "$booted" ] || bed_down
+	exit "$1"
 }
-trap end_all INT TERM HUP
+trap 'end_all 130' INT TERM HUP
+trap 'end_all $?' EXIT
 
 case $tier in
 check|check-full|soak)
@@ -610,7 +643,7 @@ check|check-full|soak)
 		# First and alone: how long that takes on an idle machine can be read in the log.
 		OPI_KERNEL=stock OPI_BED=$beds-stock
 		export OPI_KERNEL OPI_BED
-		run_tests stock vm/up
+		boot stock
 		up=1
 	fi
 	chain=1

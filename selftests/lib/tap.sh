@@ -98,12 +98,15 @@ wait_for()
 # by itself what it started, also if it fails.
 measured()
 {
-	local i
+	local i rc
 
 	for i in 1 2 3; do
-		if ("$@"); then
-			return 0
-		fi
+		# Not as a condition: errexit would be off in all that it calls.
+		set +e
+		(set -e; "$@")
+		rc=$?
+		set -e
+		[ "$rc" != 0 ] || return 0
 		note "measured again"
 	done
 	"$@"

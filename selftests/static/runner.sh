@@ -29,6 +29,11 @@ CASES="
 	the_debug_kernel_runs_what_its_line_says
 	each_case_of_a_line_exists
 	a_failing_command_ends_a_case
+	a_measurement_that_fails_is_made_again
+	what_a_test_says_may_be_long
+	a_chain_that_ended_early_fails_a_check
+	two_runs_do_not_share_their_logs
+	a_run_takes_no_bed_down_that_it_did_not_boot
 "
 
 # A directory of tests and a run.sh that uses it.
@@ -411,6 +416,92 @@ a_failing_command_ends_a_case()
 	run_cases "$@"
 	T
 	result 1 '0 passed, 6 failed' t
+}
+
+# Four times at most, and a command that fails in it is a failure of it.
+a_measurement_that_fails_is_made_again()
+{
+	make_cases t <<-T
+	CASES="third never inside"
+	try() { echo x >>'$CASE_DIR/tries'; [ \$(wc -l <'$CASE_DIR/tries') = 3 ]; }
+	third() { measured try; }
+	never() { measured false; }
+	careless() { false; true; }
+	inside() { measured careless; }
+	run_cases "\$@"
+	T
+	result 1 '1 passed, 2 failed' t
+	expect_eq "tries" "$(wc -l <"$CASE_DIR/tries")" 3
+	grep -q 'ok 1 third' "$CASE_DIR/out"
+}
+
+# More than a command may be given as an argument.
+what_a_test_says_may_be_long()
+{
+	make_cases t <<-'T'
+	CASES="a b"
+	a() { for i in $(seq 200); do printf '# %01000d\n' $i; done; false; }
+	b() { true; }
+	run_cases "$@"
+	T
+	make_cases u <<-'T'
+	CASES="c"
+	c() { true; }
+	run_cases "$@"
+	T
+	result 1 '2 passed, 1 failed' -k stock check-full
+	grep -q '0200$' "$CASE_DIR/out"
+}
+
+# What it did not run is not made good by running again what did.
+a_chain_that_ended_early_fails_a_check()
+{
+	make_cases t <<-T
+	CASES="a"
+	a() { [ -e '$CASE_DIR/second' ] || { touch '$CASE_DIR/second'; echo 'not ok 1 selftests: run.sh ended early' >'$CASE_DIR/logs/check/chain.tap'; false; }; }
+	run_cases "\$@"
+	T
+	result 1 '0 passed, 2 failed' -k stock check
+	grep -q '^#   chain.tap' "$CASE_DIR/out"
+}
+
+two_runs_do_not_share_their_logs()
+{
+	make_test t <<-T
+	echo TAP version 13; echo 1..1
+	touch '$CASE_DIR/runs'
+	until [ -e '$CASE_DIR/go' ]; do sleep 0.1; done
+	echo ok 1 a
+	T
+	run t >"$CASE_DIR/first" &
+	defer "touch '$CASE_DIR/go'"
+	wait_for 20 [ -e "$CASE_DIR/runs" ]
+	refused "uses .*/logs/selected" run t
+	touch "$CASE_DIR/go"
+	wait $!
+	expect_eq "the first" "$(tail -n 1 "$CASE_DIR/first")" '1 passed, 0 failed'
+	run t
+}
+
+# Neither one of the name that it would use, nor that of the user.
+a_run_takes_no_bed_down_that_it_did_not_boot()
+{
+	export OPI_STATE=$CASE_DIR/state OPI_BED=mine
+	mkdir -p "$OPI_STATE"/opi-testbed-{mine,mine-stock,test-stock}
+	make_cases t <<-T
+	CASES="a"
+	a() { kill -TERM "\$(cat '$CASE_DIR'/logs/*.pid)"; sleep 1; }
+	run_cases "\$@"
+	T
+	mv "$tests/static/t.sh" "$tests/bed/"
+	for what in bed/t check; do
+		rm -f "$CASE_DIR"/logs/*.pid
+		rc=0
+		run -k stock $what >"$CASE_DIR/out" 2>&1 || rc=$?
+		expect_eq "status" "$rc" 130
+		expect_eq "beds after $what" "$(cd "$OPI_STATE" && echo opi-*)" \
+			"opi-testbed-mine opi-testbed-mine-stock opi-testbed-test-stock"
+	done
 }
 
 run_cases "$@"
