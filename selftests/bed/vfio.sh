@@ -31,6 +31,7 @@ CASES="
 	a_process_has_a_function
 	packets_are_right_both_ways
 	interrupts_come_by_eventfd
+	a_process_sends_and_counts_as_fast_as_it_goes
 	a_process_resets_its_function
 	a_function_is_opened_by_its_character_device
 	memory_that_is_not_the_functions_is_not_touched
@@ -124,6 +125,36 @@ interrupts_come_by_eventfd()
 		[ "$commands" = 0 ] || [ "$pairs" = 0 ] || return 0
 	done
 	fail "no interrupt of a kind in $i runs: $commands of commands, $pairs of the queue pair"
+}
+
+# What it says of itself is what the other side counts: of what it sent, all that was not
+# dropped for want of a buffer; of what was sent to it, everything that its ring has room for.
+a_process_sends_and_counts_as_fast_as_it_goes()
+{
+	local rep mac sent got
+
+	functions_up
+	rep=$(fn_rep vf 0)
+	mac=$(dpu cat /sys/class/net/br0/address </dev/null)
+	got() { dpu_sh 'cat /sys/class/net/$1/statistics/rx_packets' "$rep"; }
+	got=$(got)
+	sent=$(user 0 send "$mac" 1)
+	note "$sent"
+	expect_match "words" "$sent" 'sent [0-9]+ frames in [0-9]+ ms: [0-9]+/s$'
+	sent=$(sed -n 's/^sent \([0-9]*\) .*/\1/p' <<<"$sent")
+	got=$(($(got) - got))
+	# How many it has buffers for is a matter of how often its machine runs.
+	expect_range "frames on the DPU" "$got" 64 $((sent + 20))
+	refused 'Invalid argument' user 0 send "$mac" 1 59
+	refused 'no MAC address' user 0 send nobody 1
+
+	user_bg counter 0 recv 3
+	mac=$(fn_field vf 0 .function.hw_addr)
+	dpu_sh "$GUEST"'/frames send $1 -d $2 -l 60 -n 48' "$rep" "$mac"
+	user_ends counter 0 'received [0-9]+ frames in [0-9]{4,} ms: [0-9]+/s$'
+	got=$(sed -n 's/^received \([0-9]*\) .*/\1/p' "$CASE_DIR/counter")
+	# Others may send something too; the first one only starts the clock.
+	expect_range "frames in the process" "$got" 47 60
 }
 
 a_process_resets_its_function()
@@ -393,14 +424,26 @@ all_changes_of_the_state()
 
 a_function_moves_and_its_queues_stay()
 {
-	local mac
+	local mac said few many costs=' us, stopped for [1-9][0-9]* us, [1-9][0-9]* bytes, [1-9][0-9]* of them while stopped$'
 
 	migration_up
 	mac=$(fn_field vf 0 .function.hw_addr)
-	expect_eq "moved" "$(user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP" "$(times 5)")" \
-		"moved $(times 5) of $(times 5): ok"
+	said=$(user 0 mig move "$(vf_pci 1)" "$USER_IP" "$DPU_IP" "$(times 5)")
+	expect_eq "moved" "$(head -n 1 <<<"$said")" "moved $(times 5) of $(times 5): ok"
+	few=$(tail -n 1 <<<"$said")
+	expect_match "cost" "$few" "^each [1-9][0-9]*$costs"
 	# The address has come with it.
 	expect_eq "address" "$(fn_field vf 1 .function.hw_addr)" "$mac"
+
+	# Each queue pair more is so much more in the stream, none of it before the stop.
+	said=$(user 1 mig move "$(vf_pci 0)" "$USER_IP" "$DPU_IP" 1 4)
+	expect_eq "moved with four queue pairs" "$(head -n 1 <<<"$said")" "moved 1 of 1: ok"
+	many=$(tail -n 1 <<<"$said")
+	note "$few / $many"
+	all() { awk '{ print $8 }' <<<"$1"; }
+	late() { awk '{ print $10 }' <<<"$1"; }
+	expect_eq "before the stop" $(($(all "$many") - $(late "$many"))) $(($(all "$few") - $(late "$few")))
+	expect_range "three queue pairs more" $(($(late "$many") - $(late "$few"))) 100 10000
 }
 
 a_stopped_function_is_saved_and_loaded()
@@ -463,6 +506,7 @@ what_a_function_writes_is_logged()
 	if [ "$OPI_KERNEL" = stock ]; then
 		# The distribution's kernel has no iova_bitmap.
 		refused 'log ENOTTY' user 0 mig dirty "$USER_IP" "$DPU_IP"
+		refused 'start [0-9]+ us: ENOTTY' user 0 mig log "$USER_IP" "$DPU_IP"
 		return 0
 	fi
 	said=$(user 0 mig dirty "$USER_IP" "$DPU_IP")
@@ -471,6 +515,12 @@ what_a_function_writes_is_logged()
 	expect_match "log" "$said" 'pages 256 changed [1-9][0-9]* logged [1-9][0-9]? missing 0'
 	expect_match "log" "$said" 'logged since [0-9]'
 	expect_match "log" "$said" 'dirty ok'
+	said=$(user 0 mig log "$USER_IP" "$DPU_IP" 1024)
+	note "$said"
+	expect_match "first" "$said" 'report first [0-9]+ us, [0-9]+ pages: ok'
+	expect_match "after traffic" "$said" 'report busy [0-9]+ us, [1-9][0-9]? pages: ok'
+	expect_match "end" "$said" 'log ok'
+	refused 'not within 16 MiB' user 0 mig log "$USER_IP" "$DPU_IP" 16
 }
 
 # ---- migration, the DPU's half ----------------------------------------------

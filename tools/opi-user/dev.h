@@ -54,7 +54,8 @@ struct dev_eq {
  * struct dev_qp - queue pair 0
  * @cq_head:	completions taken
  * @rq_tail:	receive buffers given
- * @sq_tail:	frames given
+ * @sq_tail:	frames put into the ring
+ * @sq_told:	of these, those that the card was told of
  * @error:	enum opi_qp_error; not NONE: the card has stopped it
  */
 struct dev_qp {
@@ -67,6 +68,7 @@ struct dev_qp {
 	uint32_t	cq_head;
 	uint32_t	rq_tail;
 	uint32_t	sq_tail;
+	uint32_t	sq_told;
 	uint8_t		error;
 };
 
@@ -142,6 +144,9 @@ int qp_alloc(struct dev *d);
 int qp_create(struct dev *d);
 int qp_start(struct dev *d);
 int qp_up(struct dev *d);
+int qp_spare(struct dev *d, unsigned int n);
+int qp_put(struct dev *d, const void *frame, size_t len, int ms);
+void qp_push(struct dev *d);
 int qp_send(struct dev *d, const void *frame, size_t len, int ms);
 int qp_recv(struct dev *d, void *frame, size_t size, int ms);
 

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <netinet/ether.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,17 @@
 #include "dev.h"
 #include "mig.h"
 #include "net.h"
+#include "rate.h"
 #include "stray.h"
 
 #define REPLY_MS	5000
 #define STRAY_MS	20000
 #define SETTLE_MS	20000
 #define STRAY_IOVA	0x40000000UL
+#define RATE_SECS	4
+#define LOG_MIB		1024
+/* Moves whose costs are remembered. */
+#define MAX_COSTS	1000
 
 static const char help[] =
 "usage: opi-user [-c] DEVICE VERB [ARGUMENT...]\n"
@@ -32,7 +38,9 @@ static const char help[] =
 "  info                           what the function says of itself\n"
 "  answer IP [SECONDS]            be a host: answer ARP and ping\n"
 "  ping IP PEER [COUNT [SIZE]]    send pings, compare each byte of the answers\n"
-"  reset IP PEER                  the same, before and after a Function Level Reset\n"
+"  send MAC [SECONDS [SIZE]]      send frames of SIZE bytes as fast as it goes\n"
+"  recv [SECONDS]                 count the frames that come, from the first one on\n"
+"  reset IP PEER                  the same as ping, before and after a Function Level Reset\n"
 "  stray ADDRESS [IOVA]           use memory that the function cannot reach\n"
 "  stray list                     the ADDRESSes\n"
 "  hold [SECONDS]                 have the function open, and do nothing\n"
@@ -42,11 +50,14 @@ static const char help[] =
 "  mig pairs                      try all changes of the state\n"
 "  mig save FILE                  stop it, and save its state\n"
 "  mig load FILE                  take a state, and run\n"
-"  mig move DEVICE IP PEER [N]    ping, move it to DEVICE, ping; N times there and back\n"
+"  mig move DEVICE IP PEER [N [QUEUES]]\n"
+"                                 ping, move it to DEVICE, ping; N times there and back,\n"
+"                                 with so many queue pairs\n"
 "  mig dirty IP PEER              is what it writes in the log?\n"
+"  mig log IP PEER [MIB]          how long does it take to ask for the log?\n"
 "\n"
-"answer and hold say \"ready\" and end by SIGTERM or after SECONDS; answer also when\n"
-"the kernel wants the function back.  The exit status is 0 if all went well, 1 if\n"
+"answer, send, recv and hold say \"ready\" and end by SIGTERM or after SECONDS; but for\n"
+"hold also when the kernel wants the function back.  The exit status is 0 if all went well, 1 if\n"
 "not, 2 for wrong use, and 3 if the function was stopped or taken away meanwhile.\n";
 
 static void usage(void)
@@ -195,6 +206,30 @@ static int do_reset(struct dev *d, struct in_addr ip, struct in_addr peer)
 	return ping(d, ip, peer, 3, 56);
 }
 
+static int do_send(struct dev *d, const char *to, unsigned long secs, size_t size)
+{
+	struct ether_addr mac;
+	int err;
+
+	if (!ether_aton_r(to, &mac))
+		errx(2, "%s: no MAC address", to);
+	err = start(d);
+	if (err)
+		return ended(err);
+	say_ready();
+	return ended(rate_send(d, mac.ether_addr_octet, (int)secs * 1000, size));
+}
+
+static int do_recv(struct dev *d, unsigned long secs)
+{
+	int err = start(d);
+
+	if (err)
+		return ended(err);
+	say_ready();
+	return ended(rate_recv(d, (int)secs * 1000));
+}
+
 /* Does not care whether the kernel wants the function back. */
 static int do_hold(struct dev *d, unsigned long secs)
 {
@@ -218,19 +253,52 @@ static int settle(struct net *n, struct in_addr peer)
 	return right ? 0 : err ? err : -ETIMEDOUT;
 }
 
+static int by_time(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int64_t median(int64_t *t, size_t n)
+{
+	qsort(t, n, sizeof(*t), by_time);
+	return t[(n - 1) / 2];
+}
+
+/* Medians; the streams are all as long. */
+static void say_costs(const struct mig_cost *costs, size_t n)
+{
+	static int64_t us[MAX_COSTS], stopped[MAX_COSTS];
+	size_t i;
+
+	if (!n)
+		return;
+	for (i = 0; i < n; i++) {
+		us[i] = costs[i].us;
+		stopped[i] = costs[i].stopped_us;
+	}
+	printf("each %lld us, stopped for %lld us, %zu bytes, %zu of them while stopped\n",
+	       (long long)median(us, n), (long long)median(stopped, n),
+	       costs[n - 1].bytes, costs[n - 1].stopped_bytes);
+}
+
 /* The queues are set up once; all else is up to migration. */
 static int do_move(struct dev *a, const char *bdf, bool cdev, struct in_addr ip,
-		   struct in_addr peer, unsigned long rounds)
+		   struct in_addr peer, unsigned long rounds, unsigned int queues)
 {
+	static struct mig_cost costs[MAX_COSTS];
 	struct dev b, *d[2] = { a, &b };
 	struct net n = { .ip = ip };
 	unsigned long i, moved = 0;
-	unsigned int right = 0;
+	unsigned int right = 0, q;
 	int err;
 
 	err = dev_open_beside(&b, bdf, cdev, a);
 	if (!err)
 		err = start(a);
+	for (q = 1; !err && q < queues; q++)
+		err = qp_spare(a, q);
 	for (i = 0; !err && i <= rounds; i++) {
 		n.d = d[i % 2];
 		err = settle(&n, peer);
@@ -241,11 +309,12 @@ static int do_move(struct dev *a, const char *bdf, bool cdev, struct in_addr ip,
 			err = -EBADMSG;
 		if (err || i == rounds)
 			break;
-		err = mig_move(d[i % 2], d[(i + 1) % 2]);
+		err = mig_move(d[i % 2], d[(i + 1) % 2], &costs[i % MAX_COSTS]);
 		moved += !err;
 	}
 	printf("moved %lu of %lu: %s\n", moved, rounds,
 	       err ? strerrorname_np(-err) : "ok");
+	say_costs(costs, moved < MAX_COSTS ? moved : MAX_COSTS);
 	dev_close(&b);
 	return err ? 1 : 0;
 }
@@ -267,9 +336,13 @@ static int do_mig(struct dev *d, bool cdev, int argc, char **argv)
 	}
 	if (!strcmp(verb, "load") && argc == 2)
 		return mig_load(d, argv[1]) ? 1 : 0;
-	if (!strcmp(verb, "move") && (argc == 4 || argc == 5))
+	if (!strcmp(verb, "move") && argc >= 4 && argc <= 6)
 		return do_move(d, argv[1], cdev, to_ip(argv[2]), to_ip(argv[3]),
-			       argc > 4 ? to_number(argv[4], 1000000) : 1);
+			       argc > 4 ? to_number(argv[4], 1000000) : 1,
+			       argc > 5 ? (unsigned int)to_number(argv[5], 64) : 1);
+	if (!strcmp(verb, "log") && (argc == 3 || argc == 4))
+		return mig_log(d, to_ip(argv[1]), to_ip(argv[2]),
+			       argc > 3 ? to_number(argv[3], 1 << 20) : LOG_MIB) ? 1 : 0;
 	if (!strcmp(verb, "dirty") && argc == 3)
 		return mig_dirty(d, to_ip(argv[1]), to_ip(argv[2])) ? 1 : 0;
 	usage();
@@ -289,6 +362,11 @@ static int run(struct dev *d, bool cdev, int argc, char **argv)
 		return ping(d, to_ip(argv[1]), to_ip(argv[2]),
 			    argc > 3 ? (unsigned int)to_number(argv[3], 1000000) : 3,
 			    argc > 4 ? to_number(argv[4], NET_MAX_ECHO) : 56);
+	if (!strcmp(verb, "send") && argc >= 2 && argc <= 4)
+		return do_send(d, argv[1], argc > 2 ? to_number(argv[2], 86400) : RATE_SECS,
+			       argc > 3 ? to_number(argv[3], DEV_BUF) : RATE_MIN_FRAME);
+	if (!strcmp(verb, "recv") && argc <= 2)
+		return do_recv(d, argc > 1 ? to_number(argv[1], 86400) : RATE_SECS);
 	if (!strcmp(verb, "reset") && argc == 3)
 		return do_reset(d, to_ip(argv[1]), to_ip(argv[2]));
 	if (!strcmp(verb, "stray") && (argc == 2 || argc == 3))

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mig.h"
@@ -34,6 +35,14 @@ static const struct {
 };
 
 #define N_STATES	(sizeof(states) / sizeof(states[0]))
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
 
 static const char *state_name(struct dev *d)
 {
@@ -285,7 +294,7 @@ int mig_load(struct dev *d, const char *path)
 }
 
 /* What can be known while the source runs; the destination may refuse it. */
-static int move_first(int out, int in, uint8_t *buf)
+static int move_first(int out, int in, uint8_t *buf, struct mig_cost *cost)
 {
 	struct vfio_precopy_info info = { .argsz = sizeof(info) };
 	ssize_t len;
@@ -300,10 +309,12 @@ static int move_first(int out, int in, uint8_t *buf)
 		      (unsigned long long)info.initial_bytes);
 		return -EPROTO;
 	}
+	cost->bytes = (size_t)len;
 	return write_all(in, buf, (size_t)len);
 }
 
-static int move_rest(struct dev *from, int out, int in, uint8_t *buf)
+static int move_rest(struct dev *from, int out, int in, uint8_t *buf,
+		     struct mig_cost *cost)
 {
 	int none, err;
 	ssize_t len;
@@ -319,6 +330,8 @@ static int move_rest(struct dev *from, int out, int in, uint8_t *buf)
 	len = read_all(out, buf, MAX_STREAM);
 	if (len < 0)
 		return (int)len;
+	cost->stopped_bytes = (size_t)len;
+	cost->bytes += (size_t)len;
 	return write_all(in, buf, (size_t)len);
 }
 
@@ -326,24 +339,29 @@ static int move_rest(struct dev *from, int out, int in, uint8_t *buf)
  * mig_move - move a function
  * @from:	where it is, with queues and all
  * @to:		where it will be; has the same memory
+ * @cost:	gets what it cost
  *
  * The rings are in memory that both reach, so that nothing but the function's own
  * state has to be moved.
  */
-int mig_move(struct dev *from, struct dev *to)
+int mig_move(struct dev *from, struct dev *to, struct mig_cost *cost)
 {
+	int64_t began = now_us(), stopped = began;
 	uint8_t *buf = malloc(MAX_STREAM);
 	int in = -1, out = -1, none, err;
 
+	*cost = (struct mig_cost){};
 	err = buf ? vfio_reset(&to->vfio) : -ENOMEM;
 	if (!err)
 		err = vfio_mig_set(&to->vfio, VFIO_DEVICE_STATE_RESUMING, &in);
 	if (!err)
 		err = vfio_mig_set(&from->vfio, VFIO_DEVICE_STATE_PRE_COPY, &out);
 	if (!err)
-		err = move_first(out, in, buf);
-	if (!err)
-		err = move_rest(from, out, in, buf);
+		err = move_first(out, in, buf, cost);
+	if (!err) {
+		stopped = now_us();
+		err = move_rest(from, out, in, buf, cost);
+	}
 	if (!err)
 		err = vfio_mig_set(&to->vfio, VFIO_DEVICE_STATE_STOP, &none);
 	if (!err)
@@ -352,6 +370,8 @@ int mig_move(struct dev *from, struct dev *to)
 		err = dev_adopt(to, from);
 	if (!err)
 		err = vfio_mig_set(&to->vfio, VFIO_DEVICE_STATE_RUNNING, &none);
+	cost->us = now_us() - began;
+	cost->stopped_us = now_us() - stopped;
 	if (out >= 0)
 		close(out);
 	if (in >= 0)
@@ -441,5 +461,74 @@ out:
 	free(before);
 	free(bits);
 	printf("dirty %s\n", result(err));
+	return err;
+}
+
+/* Ask for the log, and say how long that took and how many pages were written. */
+static int timed_report(struct dev *d, const char *what, uint64_t size, uint64_t *bits)
+{
+	uint64_t words = size / PAGE / 64, set = 0, i;
+	int64_t from;
+	int err;
+
+	memset(bits, 0, words * sizeof(*bits));
+	from = now_us();
+	err = vfio_log_report(&d->vfio, 0, size, PAGE, bits);
+	from = now_us() - from;
+	for (i = 0; i < words; i++)
+		set += (uint64_t)__builtin_popcountll(bits[i]);
+	printf("report %s %lld us, %llu pages: %s\n", what, (long long)from,
+	       (unsigned long long)set, result(err));
+	return err;
+}
+
+/**
+ * mig_log - what does it cost to ask for the log?
+ * @d:		the function
+ * @ip:		our address
+ * @peer:	whom to exchange packets with
+ * @mib:	MiB from address 0 that are logged; the function's memory is in it
+ */
+int mig_log(struct dev *d, struct in_addr ip, struct in_addr peer, unsigned long mib)
+{
+	struct net n = { .d = d, .ip = ip };
+	uint64_t size = (uint64_t)mib << 20, page = PAGE, *bits;
+	unsigned int right;
+	int64_t from;
+	int err, end;
+
+	if (size < d->mem.iova + d->mem_size) {
+		warnx("the function's memory is not within %lu MiB", mib);
+		return -EINVAL;
+	}
+	bits = calloc(size / PAGE / 64, sizeof(*bits));
+	if (!bits)
+		return -ENOMEM;
+	err = dev_start(d);
+	if (!err)
+		err = qp_start(d);
+	if (err)
+		goto out;
+	from = now_us();
+	err = vfio_log_start(&d->vfio, 0, size, &page);
+	printf("start %lld us: %s\n", (long long)(now_us() - from), result(err));
+	if (err)
+		goto out;
+	/* All but the first may find something that somebody has sent. */
+	err = timed_report(d, "first", size, bits);
+	if (!err)
+		err = timed_report(d, "idle", size, bits);
+	if (!err)
+		err = net_ping(&n, peer, 50, NET_MAX_ECHO, 5000, &right);
+	if (!err)
+		err = timed_report(d, "busy", size, bits);
+	from = now_us();
+	end = vfio_log_stop(&d->vfio);
+	printf("stop %lld us: %s\n", (long long)(now_us() - from), result(end));
+	if (!err)
+		err = end;
+out:
+	free(bits);
+	printf("log %s\n", result(err));
 	return err;
 }

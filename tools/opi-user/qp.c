@@ -40,6 +40,23 @@ int qp_alloc(struct dev *d)
 	return err;
 }
 
+static int create(struct dev *d, unsigned int n, const struct dma *sq,
+		  const struct dma *rq, const struct dma *cq,
+		  const struct dma *shadow)
+{
+	struct opi_cmd cmd = {};
+
+	cmd.u.qp.sq = htole64(sq->iova);
+	cmd.u.qp.rq = htole64(rq->iova);
+	cmd.u.qp.cq = htole64(cq->iova);
+	cmd.u.qp.shadow = htole64(shadow->iova);
+	cmd.u.qp.sq_order = DEV_RING_ORDER;
+	cmd.u.qp.rq_order = DEV_RING_ORDER;
+	cmd.u.qp.cq_order = DEV_RING_ORDER;
+	cmd.u.qp.eq = htole16((uint16_t)(d->n_eqs - 1));
+	return dev_cmd(d, OPI_CMD_QP_CREATE, n, &cmd, NULL, 0);
+}
+
 /**
  * qp_create - tell the card of the queue pair
  * @d:		the function, started; memory is there
@@ -47,17 +64,8 @@ int qp_alloc(struct dev *d)
 int qp_create(struct dev *d)
 {
 	struct dev_qp *qp = &d->qp;
-	struct opi_cmd cmd = {};
 
-	cmd.u.qp.sq = htole64(qp->sq.iova);
-	cmd.u.qp.rq = htole64(qp->rq.iova);
-	cmd.u.qp.cq = htole64(qp->cq.iova);
-	cmd.u.qp.shadow = htole64(qp->shadow.iova);
-	cmd.u.qp.sq_order = DEV_RING_ORDER;
-	cmd.u.qp.rq_order = DEV_RING_ORDER;
-	cmd.u.qp.cq_order = DEV_RING_ORDER;
-	cmd.u.qp.eq = htole16((uint16_t)(d->n_eqs - 1));
-	return dev_cmd(d, OPI_CMD_QP_CREATE, QP, &cmd, NULL, 0);
+	return create(d, QP, &qp->sq, &qp->rq, &qp->cq, &qp->shadow);
 }
 
 /* Give a buffer to the card, whose number is that of its place. */
@@ -122,6 +130,28 @@ int qp_start(struct dev *d)
 	return qp_up(d);
 }
 
+/**
+ * qp_spare - tell the card of one more queue pair, which is not used
+ * @d:		the function, started
+ * @n:		its number, not 0
+ *
+ * It is only something that a migration has to move.
+ */
+int qp_spare(struct dev *d, unsigned int n)
+{
+	struct dma sq, rq, cq, shadow;
+	int err;
+
+	err = dev_alloc(d, &sq, sizeof(struct opi_txd) << DEV_RING_ORDER);
+	if (!err)
+		err = dev_alloc(d, &rq, sizeof(struct opi_rxd) << DEV_RING_ORDER);
+	if (!err)
+		err = dev_alloc(d, &cq, sizeof(struct opi_cqe) << DEV_RING_ORDER);
+	if (!err)
+		err = dev_alloc(d, &shadow, sizeof(struct opi_qp_shadow));
+	return err ? err : create(d, n, &sq, &rq, &cq, &shadow);
+}
+
 /* What ends a wait for the queue pair, besides what is waited for. */
 static int check(struct dev *d)
 {
@@ -169,27 +199,32 @@ static int wait_room(struct dev *d, int ms)
 }
 
 /**
- * qp_send - send a frame
+ * qp_put - put a frame into the send ring
  * @d:		the function with its queue pair
  * @frame:	the frame
  * @len:	its length
  * @ms:		how long to wait for room
  *
+ * The card is told by qp_push() of all that was put there, at the latest when the
+ * ring is full.
+ *
  * Return: 0; -ETIMEDOUT; -EFAULT if the card has stopped the queue pair;
  * -ECONNRESET if somebody has reset the function; or as dev_cmd(), dev_wait().
  */
-int qp_send(struct dev *d, const void *frame, size_t len, int ms)
+int qp_put(struct dev *d, const void *frame, size_t len, int ms)
 {
-	struct opi_qp_shadow *shadow = d->qp.shadow.va;
 	struct dev_qp *qp = &d->qp;
 	uint32_t place = qp->sq_tail & (DEV_RING - 1);
 	int err;
 
 	if (len > DEV_BUF)
 		return -E2BIG;
-	err = wait_room(d, ms);
-	if (err)
-		return err;
+	if (sq_used(d) >= DEV_RING) {
+		qp_push(d);
+		err = wait_room(d, ms);
+		if (err)
+			return err;
+	}
 	if (qp->tx.va)
 		memcpy((uint8_t *)qp->tx.va + place * DEV_BUF, frame, len);
 	((struct opi_txd *)qp->sq.va)[place] = (struct opi_txd){
@@ -199,12 +234,45 @@ int qp_send(struct dev *d, const void *frame, size_t len, int ms)
 		.nsegs	= 1,
 	};
 	qp->sq_tail++;
+	return 0;
+}
+
+/**
+ * qp_push - tell the card of what was put into the send ring
+ * @d:		the function with its queue pair
+ */
+void qp_push(struct dev *d)
+{
+	struct opi_qp_shadow *shadow = d->qp.shadow.va;
+	struct dev_qp *qp = &d->qp;
+	uint32_t old = qp->sq_told;
+
+	if (old == qp->sq_tail)
+		return;
+	qp->sq_told = qp->sq_tail;
 	__atomic_store_n(&shadow->sq_tail, htole32(qp->sq_tail), __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (OPI_NEED_EVENT(le32toh(__atomic_load_n(&shadow->sq_kick, __ATOMIC_RELAXED)),
-			   qp->sq_tail, qp->sq_tail - 1))
+			   qp->sq_tail, old))
 		dev_ring(d, QP + 1, OPI_DB_SQ_TAIL, qp->sq_tail);
-	return 0;
+}
+
+/**
+ * qp_send - send a frame
+ * @d:		the function with its queue pair
+ * @frame:	the frame
+ * @len:	its length
+ * @ms:		how long to wait for room
+ *
+ * Return: as qp_put().
+ */
+int qp_send(struct dev *d, const void *frame, size_t len, int ms)
+{
+	int err = qp_put(d, frame, len, ms);
+
+	if (!err)
+		qp_push(d);
+	return err;
 }
 
 /* Is there a completion? */
