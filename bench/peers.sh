@@ -9,7 +9,8 @@
 
 # In the order of a round, and of the report's columns.
 # shellcheck disable=SC2034 # used by run.sh
-PEERS=(card card-iommu virtio-stream virtio-dgram igb e1000e vhost-user loopback netdevsim)
+PEERS=(card card-iommu virtio-stream virtio-dgram igb e1000e vhost-user loopback netdevsim
+	opi-user opi-user-debug)
 # Those that nobody asked for by default.
 # shellcheck disable=SC2034
 MORE_PEERS=(virtio-stream-iommu virtio-dgram-iommu igb-iommu e1000e-iommu)
@@ -61,11 +62,12 @@ net_vhost_user() {
 }
 
 # peer_options PEER: how to boot it (up_args, with_card), and what its sides call
-# their netdev (host_dev, dpu_dev: see guest/side).
+# their netdev (host_dev, dpu_dev: see guest/side); alone, if there is one machine only,
+# and process, if the host's end is a process.
 peer_options() {
-	local smp=1
+	local smp=1 kernel=stock
 
-	with_card='' switch='' alone='' host_dev=${MAC}0 dpu_dev=${MAC}1
+	with_card='' switch='' alone='' process='' host_dev=${MAC}0 dpu_dev=${MAC}1
 	up_args=()
 	case ${1%-iommu} in
 	card)
@@ -95,11 +97,18 @@ peer_options() {
 		# Functions that are only said to be there: what making one costs the kernel.
 		alone=1 host_dev=lo dpu_dev=''
 		;;
+	opi-user|opi-user-debug)
+		# A virtual function that a process has; the log of what it writes wants
+		# a kernel with IOMMUFD, which is the debug kernel.
+		with_card=1 process=1 host_dev=host dpu_dev=c1pf0
+		up_args+=(--iommu on)
+		[ "$1" = opi-user ] || kernel=debug
+		;;
 	esac
 	case $1 in
 	*-iommu) up_args+=(--iommu on) ;;
 	esac
-	up_args+=(--kernel stock --smp "$smp" --mem "$MEM")
+	up_args+=(--kernel "$kernel" --smp "$smp" --mem "$MEM")
 	both -plugin "$TOOLS/insns.so,socket=$WORK/insns%d"
 }
 

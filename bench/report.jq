@@ -38,11 +38,25 @@ def rows: [
 	["sf99", "  99th percentile", "ms", "less"],
 	["sfs", "1000 functions, until all used", "s", "less"],
 	["sfs_host", "  memory of the host, each", "KiB", "less"],
-	["sfs_dpu", "  memory of the DPU, each", "KiB", "less"]
+	["sfs_dpu", "  memory of the DPU, each", "KiB", "less"],
+	["move", "VF moved, one queue pair", "us", "less"],
+	["move_stopped", "  stopped meanwhile", "us", "less"],
+	["move_bytes", "  read while stopped", "bytes", "less"],
+	["move_queues", "VF moved, all queue pairs", "us", "less"],
+	["move_queues_stopped", "  stopped meanwhile", "us", "less"],
+	["move_queues_bytes", "  read while stopped", "bytes", "less"],
+	["move_busy", "VF moved while it gets 5000/s", "us", "less"],
+	["move_busy_stopped", "  stopped meanwhile", "us", "less"],
+	["move_busy_bytes", "  read while stopped", "bytes", "less"],
+	["log", "dirty log of 1 GiB: report", "us", "less"],
+	["log_busy", "  after 50 round trips", "us", "less"],
+	["log_pages", "  pages that were written", "", ""],
+	["log_start", "  start", "us", "less"]
 ] | map({key: .[0], title: .[1], unit: .[2], better: .[3]});
 
 def columns: ["card", "card-iommu", "virtio-stream", "virtio-dgram", "igb", "e1000e",
-	"vhost-user", "loopback", "netdevsim", "virtio-stream-iommu", "virtio-dgram-iommu", "igb-iommu", "e1000e-iommu"];
+	"vhost-user", "loopback", "netdevsim",
+	"opi-user", "opi-user-debug", "virtio-stream-iommu", "virtio-dgram-iommu", "igb-iommu", "e1000e-iommu"];
 
 def nics: ["virtio-stream", "virtio-dgram", "igb", "e1000e", "vhost-user"];
 def virtio: ["virtio-stream", "virtio-dgram", "vhost-user"];

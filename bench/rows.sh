@@ -10,7 +10,7 @@
 # Rows go from the host to the other side, those that end in r the other way round.
 
 # shellcheck disable=SC2034 # used by run.sh
-ROWS=(tcp1 tcp1r tcp8 udp64 udp64r pktgen pktgenr rtt insns insnsr sf sfs)
+ROWS=(tcp1 tcp1r tcp8 udp64 udp64r pktgen pktgenr rtt insns insnsr sf sfs move log)
 # shellcheck disable=SC2034
 MORE_ROWS=(tcp8r)
 
@@ -25,6 +25,9 @@ PACED=20000 PACE=5000 FLOOD=50000 STREAM_KIB=65536
 # Subfunctions one after another, and a pause (ms) after each; at once.
 SFS_ONE=100 SFS_PAUSE=300 SFS_ALL=${BENCH_SFS:-1000}
 
+# Moves of a function, and frames per second that it gets meanwhile; log, MiB.
+MOVES=20 MOVE_RATE=5000 LOG_MIB=1024
+
 # OPI_SLOW: a factor for builders that are slow or busy.
 on() {
 	local vm=$1
@@ -33,11 +36,12 @@ on() {
 }
 
 # has_row PEER ROW: in one machine there is nothing to count apart; few have functions
-# that come and go.
+# that come and go, or are moved.
 has_row() {
 	case $1:$2 in
 	card:sf|card:sfs|netdevsim:sf|netdevsim:sfs) ;;
-	*:sf|*:sfs|netdevsim:*) return 1 ;;
+	opi-user:pktgen|opi-user:pktgenr|opi-user:move|opi-user-debug:log) ;;
+	*:sf|*:sfs|*:move|*:log|netdevsim:*|opi-user:*|opi-user-debug:*) return 1 ;;
 	loopback:tcp1|loopback:tcp8|loopback:udp64|loopback:rtt) ;;
 	loopback:*) return 1 ;;
 	esac
@@ -71,24 +75,39 @@ row_tcp1() { iperf "$1" '.bits_per_second / 1e6'; }
 row_tcp8() { iperf "$1" '.bits_per_second / 1e6' -P 8; }
 row_udp64() { iperf "$1" '.bits_per_second / 512' -u -b 0 -l 64; }
 
-# Received is what the guest's driver got, not what was sent.
-row_pktgen() {
-	local pid rate sent word
+# begin FILE WORD CMD...: in the background, until it has said that word; sets pid.
+begin() {
+	local file=$WORK/$1 word=$2
+	shift 2
 
-	on "$to" "$SIDE" drop "$to_if" on
-	: >"$WORK/pktgen"
-	on "$from" "$SIDE" pktgen "$from_if" "$to_mac" "$to_ip" >"$WORK/pktgen" &
+	: >"$file"
+	"$@" >"$file" &
 	pid=$!
-	until grep -q sending "$WORK/pktgen"; do
+	until grep -q "$word" "$file"; do
 		kill -0 "$pid" || { wait "$pid"; return 1; }
 		sleep 0.1
 	done
-	rate=$(on "$to" "$SIDE" rate "$to_if" "$SECS")
-	on "$from" "$SIDE" stop
+}
+
+pktgen_start() { begin pktgen sending on "$1" "$SIDE" pktgen "${@:2}"; }
+
+# Sets sent, packets per second.
+pktgen_end() {
+	on "$1" "$SIDE" stop
 	wait "$pid"
+	sent=$(sed -n 2p "$WORK/pktgen")
+	[ "${sent:-0}" -gt 0 ]
+}
+
+# Received is what the guest's driver got, not what was sent.
+row_pktgen() {
+	local pid rate sent
+
+	on "$to" "$SIDE" drop "$to_if" on
+	pktgen_start "$from" "$from_if" "$to_mac" "$to_ip"
+	rate=$(on "$to" "$SIDE" rate "$to_if" "$SECS")
+	pktgen_end "$from"
 	on "$to" "$SIDE" drop "$to_if" off
-	{ read -r word; read -r sent; } <"$WORK/pktgen"
-	[ "$word" = sending ]
 	printf '%s %s\n%s_sent %s\n' "$1" "$rate" "$1" "$sent"
 }
 
@@ -147,6 +166,74 @@ row_sfs() {
 	else
 		on dpu "$LIFE" none
 	fi
+}
+
+# ---- a function that a process has ------------------------------------------
+
+# Its rate, of a line of opi-user's.
+per_second() { sed -n "s/^$1 .*: \\([0-9]*\\)\/s\$/\\1/p" "$2"; }
+
+process_pktgen() {
+	local pid rate sent user
+
+	if [ "$from" = host ]; then
+		on dpu "$SIDE" drop "$to_if" on
+		begin user ready on host opi-user "$from_if" send "$to_mac" $((SECS + 4))
+		rate=$(on dpu "$SIDE" rate "$to_if" "$SECS")
+		wait "$pid"
+		sent=$(per_second sent "$WORK/user")
+		on dpu "$SIDE" drop "$to_if" off
+	else
+		begin user ready on host opi-user "$to_if" recv "$SECS"
+		user=$pid
+		# Without one pktgen stops at once.
+		on dpu "$SIDE" carrier "$from_if"
+		pktgen_start dpu "$from_if" "$to_mac" "$to_ip"
+		wait "$user"
+		pktgen_end dpu
+		rate=$(per_second received "$WORK/user")
+	fi
+	[ "${rate:-0}" -gt 0 ]
+	printf '%s %s\n%s_sent %s\n' "$1" "$rate" "$1" "$sent"
+}
+
+# move KEY QUEUES: there and back between two functions, which the peer follows.
+move() {
+	on host opi-user "$host_if" mig move "$host_more" "$HOST_IP" "$DPU_IP" "$MOVES" "$2" >"$WORK/user"
+	awk -v key="$1" '
+		$1 == "moved" && $2 ":" == $4 { moved = 1 }
+		moved && $1 == "each" {
+			printf "%s %s\n%s_stopped %s\n%s_bytes %s\n", key, $2, key, $6, key, $10
+			told = 1
+		}
+		END { exit !told }' "$WORK/user"
+}
+
+process_move() {
+	local pid sent queues
+
+	queues=$(on host opi-user "$host_if" info | sed -n 's/^queue pairs //p')
+	move "$1" 1
+	move "$1_queues" "$queues"
+	pktgen_start dpu br0 "$host_mac" "$HOST_IP" "$MOVE_RATE"
+	move "$1_busy" 1
+	pktgen_end dpu
+}
+
+# Of 1 GiB: what the kernel and the card need to tell which pages were written.
+process_log() {
+	local rc=0
+
+	on host opi-user "$host_if" mig log "$HOST_IP" "$DPU_IP" "$LOG_MIB" >"$WORK/user" || rc=$?
+	if grep -q '^start .*: ENOTTY' "$WORK/user"; then
+		echo "cannot this kernel has no log of what functions write"
+		return 0
+	fi
+	[ "$rc" = 0 ]
+	awk -v key="$1" -v gib="$((LOG_MIB / 1024))" '
+		$1 == "start" { printf "%s_start %s\n", key, $2 / gib }
+		$1 == "report" && $2 == "idle" { printf "%s %s\n", key, $3 / gib }
+		$1 == "report" && $2 == "busy" { printf "%s_busy %s\n%s_pages %s\n", key, $3 / gib, key, $5 }' "$WORK/user"
 }
 
 # ---- instructions ----------------------------------------------------------

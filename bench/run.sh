@@ -123,7 +123,16 @@ boot() {
 	"${net_env[@]}" "$TESTBED" --name "$BED_NAME" up "${up_args[@]}"
 }
 
-# Prints netdev and MAC of the DPU's side, then of the host's.
+# A process has the first of two functions, which a bridge joins on the DPU.
+set_up_process() {
+	on dpu "$SIDE" limit 2
+	on host "$SIDE" vfs 2
+	on dpu "$SIDE" ports 2 "$DPU_IP"
+	on host "$SIDE" give 2
+}
+
+# Prints netdev and MAC of the DPU's side, then of the host's (and, if that is a
+# process, what else it has).
 set_up() {
 	local vm
 
@@ -131,6 +140,10 @@ set_up() {
 		on "$vm" mkdir -p "$GUEST_DIR"
 		tb cp "$TOOLS/guest/side" "$TOOLS/guest/flow" "$TOOLS/guest/life" "$vm:$GUEST_DIR/"
 	done
+	if [ -n "$process" ]; then
+		set_up_process
+		return
+	fi
 	if [ -n "$alone" ]; then
 		tb stop dpu
 		echo - -
@@ -142,12 +155,16 @@ set_up() {
 
 # No ARP while something is measured.
 meet() {
+	if [ -n "$process" ]; then
+		on host opi-user "$host_if" ping "$HOST_IP" "$DPU_IP"
+		return
+	fi
 	on host "$SIDE" peer "$host_if" "$DPU_IP" "$dpu_mac"
 	on dpu "$SIDE" peer "$dpu_if" "$HOST_IP" "$host_mac"
 	on host ping -q -c 2 -i 0.2 -W 5 "$DPU_IP"
 }
 
-# Sets up, bed_pids, host_if, host_mac, dpu_if, dpu_mac; or why.
+# Sets up, bed_pids, host_if, host_mac, host_more, dpu_if, dpu_mac; or why.
 start_peer() {
 	local rc
 
@@ -165,7 +182,7 @@ start_peer() {
 	mapfile -t -O ${#bed_pids[@]} bed_pids < <(tb status -j | jq '.vms[].pid')
 	strict set_up
 	if [ "$rc" = 0 ]; then
-		{ read -r dpu_if dpu_mac; read -r host_if host_mac; } <"$WORK/out"
+		{ read -r dpu_if dpu_mac; read -r host_if host_mac host_more; } <"$WORK/out"
 		[ -n "$alone" ] || strict meet
 	fi
 	if [ "$rc" != 0 ]; then
@@ -235,6 +252,7 @@ try_row() {
 	tcp*r|udp*r|pktgenr|insnsr) run="row_${row%r}" ;;
 	*) run=row_$row ;;
 	esac
+	[ -z "$process" ] || run=process_${run#row_}
 	if [ -n "$profile" ]; then
 		profile_row "$run" "$row"
 	else
@@ -375,6 +393,10 @@ fake:*) ;;
 ::*|*vhost-user*) "$OPI_TOP/bench/mkbench.sh" ;;
 *) "$OPI_TOP/bench/mkbench.sh" --programs ;;
 esac
+case ${BENCH_TESTBED:+fake}:${run_peers[*]} in
+fake:*) ;;
+*-debug*) make -C "$OPI_TOP" -s debug-kernel ;;
+esac
 mkdir -p "$out"
 if [ -n "$profile" ]; then
 	rounds=1
@@ -391,7 +413,7 @@ mv "$out/info.new" "$out/info.json"
 
 # Sockets want a short path.
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/opi-bench.XXXXXX")
-up='' bed_pids=() switch_pid='' peer='' alone='' job=''
+up='' bed_pids=() switch_pid='' peer='' alone='' process='' job=''
 trap 'trap - EXIT; [ -z "$job" ] || kill "$job"; stop_peer; rm -rf "$WORK"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -399,8 +421,8 @@ trap 'exit 143' TERM HUP
 for ((round = 1; round <= rounds; round++)); do
 	for peer in "${run_peers[@]}"; do
 		for row in "${run_rows[@]}"; do
-			if [ "$profile:$peer" = 1:loopback ] || [ "$profile:$peer" = 1:netdevsim ]; then
-				opi_say "$peer has no profile: one of its machines is paused"
+			if [ -n "$profile" ] && [[ $peer =~ ^(loopback|netdevsim|opi-user.*)$ ]]; then
+				opi_say "$peer has no profile: it is not two machines with netdevs"
 			elif has_row "$peer" "$row" && ! have "$round" "$peer" "$row"; then
 				do_row
 			fi

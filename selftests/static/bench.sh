@@ -20,6 +20,8 @@ CASES="
 	a_kernel_that_complains_is_a_retry
 	a_row_that_fails_is_a_retry
 	what_a_peer_cannot_do_is_said_and_no_failure
+	a_process_is_a_peer
+	a_move_that_does_not_succeed_is_no_result
 	what_is_no_number_is_no_result
 	a_peer_that_never_works_fails_the_run
 	a_busy_machine_is_not_measured
@@ -234,6 +236,54 @@ what_a_peer_cannot_do_is_said_and_no_failure()
 	expect_eq "in the report" "$(of .cannot)" '[{"peer":"netdevsim","row":"sf","why":"this kernel has no netdevsim"}]'
 	expect_match "the table" "$(cat "$CASE_DIR/table")" 'netdevsim, sf: this kernel has no netdevsim'
 	[ ! -s "$CASE_DIR/out/retries.jsonl" ]
+}
+
+# What opi-user and the sides of a function that a process has say.  Every start.
+fake_process()
+{
+	local i
+
+	fake
+	for i in 1 2 3; do
+		cat >"$FAKE/start-$i" <<-'T'
+		printf '%s\n' "$*" >>"$FAKE/asked"
+		case "$*" in
+		*'/side ports'*) echo rep0 52:54:00:00:00:01 ;;
+		*'/side give'*) echo 0000:01:00.1 52:54:00:00:00:02 0000:01:00.2 ;;
+		*'/side rate'*) echo 55 ;;
+		*'/side pktgen'*) printf '%s\n' sending 99 ;;
+		*'opi-user 0000:01:00.1 info') echo 'queue pairs 8' ;;
+		*'opi-user 0000:01:00.1 send 52:54:00:00:00:01'*) printf '%s\n' ready 'sent 308 frames in 4000 ms: 77/s' ;;
+		*'opi-user 0000:01:00.1 recv'*) printf '%s\n' ready 'received 132 frames in 4001 ms: 33/s' ;;
+		*'opi-user 0000:01:00.1 mig move 0000:01:00.2 '*)
+			echo "moved 20 of 20: ok"
+			echo "each 5${*: -1} us, stopped for 3${*: -1} us, 2000 bytes, 1000 of them while stopped"
+			;;
+		*'mig log'*) echo 'start 9 us: ENOTTY'; exit 1 ;;
+		esac
+		T
+	done
+}
+
+a_process_is_a_peer()
+{
+	fake_process
+	bench --rounds 1 --rows tcp1,pktgen,pktgenr,move,log --peers opi-user,opi-user-debug
+	expect_eq "what was measured" "$(jq -r '"\(.key)=\(.value)"' "$CASE_DIR/out/samples.jsonl" | paste -sd' ')" \
+		"pktgen=55 pktgen_sent=77 pktgenr=33 pktgenr_sent=99 move=51 move_stopped=31 move_bytes=1000 move_queues=58 move_queues_stopped=38 move_queues_bytes=1000 move_busy=51 move_busy_stopped=31 move_busy_bytes=1000"
+	expect_eq "what was not" "$(of '.cannot | map([.peer, .row, .why])')" \
+		'[["opi-user-debug","log","this kernel has no log of what functions write"]]'
+	expect_match "while it gets frames" "$(cat "$FAKE/asked")" 'side pktgen br0 52:54:00:00:00:02 10.99.0.1 5000'
+	expect_match "kernels" "$(grep ' --kernel ' "$FAKE/asked" | sed 's/.*--kernel \([a-z]*\).*/\1/' | paste -sd' ')" '^stock debug$'
+	[ ! -s "$CASE_DIR/out/retries.jsonl" ]
+}
+
+a_move_that_does_not_succeed_is_no_result()
+{
+	fake_process
+	sed -i 's/moved 20 of 20: ok/moved 3 of 20: ETIMEDOUT/' "$FAKE"/start-*
+	refused 'nothing was measured' bench --rounds 1 --rows move --peers opi-user
+	[ ! -s "$CASE_DIR/out/samples.jsonl" ]
 }
 
 what_is_no_number_is_no_result()
