@@ -771,7 +771,7 @@ static void test_sf_traffic(void)
         .table_size = cpu_to_le16(2),
         .table = { 0, cpu_to_le16(5) },
     };
-    uint32_t id[4], port[4];
+    uint32_t id[4], port[4], from;
     struct opi_port_stats st;
     struct opi_eqe e;
     unsigned i;
@@ -794,6 +794,20 @@ static void test_sf_traffic(void)
         g_assert_cmpint(le64_to_cpu(st.rx_frames), ==, 3);
     }
     g_assert_cmpint(le64_to_cpu(port_stats(b->host, 1).rx_frames), ==, 12);
+
+    /* On the DPU frames of all ports are spread, and have a hash. */
+    g_assert_cmpint(qp_create(b->dpu, 1, 4, 1, 2048), ==, OPI_ST_OK);
+    qp_post_rx(b->dpu, 1, 8);
+    rss.table_size = cpu_to_le16(1);
+    rss.table[0] = cpu_to_le16(1);
+    rss.table[1] = 0;
+    g_assert_cmpint(cmd_take(b->dpu, OPI_CMD_RSS_SET, 0, &rss, sizeof(rss)),
+                    ==, OPI_ST_OK);
+    frame_fill(frame, 100, 1);
+    qp_send(b->host, 4, 0, frame, 100, 1);
+    g_assert_cmpint(qp_recv(b->dpu, 1, got, sizeof(got), &from, 5000), ==, 100);
+    g_assert_cmpint(from, ==, port[0]);
+    g_assert_cmpint(cmd_status(b->dpu, OPI_CMD_QP_DESTROY, 1), ==, OPI_ST_OK);
 
     /* Its error is its own. */
     drain(b->host);

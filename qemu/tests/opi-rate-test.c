@@ -13,6 +13,7 @@
 
 #define PF_PORT         1
 #define VF_PORT(n)      (2 + (n))
+#define SEGS_MAX        18              /* of a frame */
 #define MBYTE           1000000ULL
 #define MS              1000000LL
 
@@ -484,6 +485,45 @@ static void test_node(void)
     assert_near(sent(&src[0]), sent(&src[1]));
     /* A ring each step, as fast as it can. */
     g_assert_cmpint(src[3].frames, >=, 90 * 256);
+    rig_free(r);
+}
+
+/* What is refused is not charged for the segments that it names. */
+static void test_refused(void)
+{
+    Rig *r = rig_new(1, 0, NULL);
+    struct opi_txd d = {
+        .addr = cpu_to_le64(r->fn[1]->ram),
+        .len = cpu_to_le32(UINT16_MAX),
+        .flags = cpu_to_le16(OPI_TXD_F_SOP),
+        .gso_type = OPI_GSO_TCPV4,
+        .gso_size = cpu_to_le16(1),
+        .hdr_len = cpu_to_le16(UINT16_MAX),
+        .nsegs = SEGS_MAX,
+    };
+    Source src;
+    unsigned i;
+
+    node(r, 1, MBYTE, 0, 0, 1, 0);
+    leaf(r, 0, 0, 0, 0, 1, 1);
+    leaf(r, 1, 0, 0, 0, 1, 1);
+    for (i = 0; i < SEGS_MAX; i++) {
+        if (i) {
+            d = (struct opi_txd) { .addr = d.addr, .len = d.len };
+        }
+        if (i == SEGS_MAX - 1) {
+            d.flags = cpu_to_le16(OPI_TXD_F_EOP);
+        }
+        qp_post_txd(r->fn[1], 0, &d);
+    }
+    qp_kick(r->fn[1], 0);
+    g_assert_cmpint(le64_to_cpu(port_stats(r->fn[1], VF_PORT(0)).tx_bad), ==,
+                    1);
+    source_fill(&src, r->fn[0], 0, 1000, NULL);
+    run(r, &src, 1, 200);
+    source_zero(&src, 1);
+    run(r, &src, 1, 1000);
+    assert_near(sent(&src), MBYTE);
     rig_free(r);
 }
 
@@ -1416,6 +1456,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/rate/waits", test_waits);
     qtest_add_func("opi/rate/segments", test_segments);
     qtest_add_func("opi/rate/node", test_node);
+    qtest_add_func("opi/rate/refused", test_refused);
     qtest_add_func("opi/rate/weights", test_weights);
     qtest_add_func("opi/rate/priority", test_priority);
     qtest_add_func("opi/rate/shares", test_shares);

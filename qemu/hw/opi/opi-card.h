@@ -150,8 +150,12 @@ struct OpiQp {
     /* Where the heads were when the arm words were last compared. */
     uint32_t sq_seen;
     uint32_t cq_seen;
-    /* Segments done of the frame at sq_head, which the card cuts. */
+    /*
+     * Segments done of the frame at sq_head, which the card cuts, and its bytes
+     * on a wire (0: not known).
+     */
     uint32_t cut;
+    uint64_t cut_bytes;
 
     /*
      * Receive descriptors fetched ahead: indices rxd_first .. rxd_first +
@@ -785,6 +789,8 @@ static inline bool opi_fn_listens(const OpiFn *fn)
 /* The VF is reset from outside. */
 void opi_mig_reset(OpiFn *fn);
 void opi_mig_free(OpiFn *fn);
+/* It comes from nowhere: of one that is stopped, or new. */
+void opi_mig_no_source(OpiFn *fn);
 /* The driver of the PF, who moves VFs, has gone. */
 void opi_mig_abandon(OpiCard *c);
 /* The VF that @fn may name as @target of a MIG or DIRTY command. */

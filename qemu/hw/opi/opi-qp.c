@@ -574,6 +574,8 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             if (again == tail) {
                 return false;
             }
+            /* A driver that only moves its tail does not keep others waiting. */
+            (*descs)--;
             tail = again;
             partial = false;
             continue;
@@ -594,6 +596,7 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             OpiFrame f;
             OpiParse parsed = opi_qp_parse(qp, &txd[used], n - used, &f, &port);
             unsigned nsegs = txd[used].nsegs;
+            uint64_t bytes_cut;
             uint32_t len;
             OpiSend sent;
 
@@ -612,7 +615,14 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
                 *descs -= nsegs;
                 continue;
             }
-            /* A frame that is being cut has been let through. */
+            /*
+             * A frame that is being cut has been let through; one that was put
+             * into its place has not.
+             */
+            bytes_cut = f.meta.gso_type ? opi_frame_on_wire(&f, NULL) : 0;
+            if (qp->cut && qp->cut_bytes && qp->cut_bytes != bytes_cut) {
+                qp->cut = 0;
+            }
             if (!qp->cut && !opi_rate_admit(qp, &f)) {
                 blocked = true;
                 break;
@@ -628,6 +638,7 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             }
             if (sent == OPI_SEND_MORE) {
                 /* The budget is used up: the frame goes on in the next pass. */
+                qp->cut_bytes = bytes_cut;
                 break;
             }
             qp->cut = 0;

@@ -427,7 +427,9 @@ bool opi_rate_admit(OpiQp *qp, const OpiFrame *f)
             return false;
         }
     }
-    bytes = opi_frame_on_wire(f, NULL);
+    /* What is refused later is not charged for segments that it only names. */
+    bytes = f->len <= OPI_FRAME_MAX && opi_offload_fits(f) ?
+            opi_frame_on_wire(f, NULL) : MIN(f->len, OPI_FRAME_MAX);
     for (e = leaf; e->above; e = e->above) {
         if (e->max.rate) {
             e->max.level -= bytes;

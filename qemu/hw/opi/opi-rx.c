@@ -319,7 +319,9 @@ bool opi_rss_receiver(OpiFn *fn, OpiPort *p, OpiFrame *f, OpiQp **qp)
 
     f->meta.hash = 0;
     f->meta.hash_type = 0;
-    if (!rss->size || p->type == OPI_PORT_SF) {
+    /* An SF has one queue pair; the DPU's are for all ports. */
+    if (!rss->size ||
+        (p->type == OPI_PORT_SF && fn->role != OPI_ROLE_DPU)) {
         *qp = opi_qp_receiver(fn, p);
         return true;
     }
