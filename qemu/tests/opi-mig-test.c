@@ -302,6 +302,15 @@ static void test_refused(void)
                     ==, OPI_ST_ENOENT);
     g_assert_cmpint(mig_set(b->dpu, 0, OPI_MIG_P2P), ==, OPI_ST_EPERM);
 
+    /* It cannot be taken away on the way; that comes before other mistakes. */
+    g_assert_cmpint(mig_set(b->host, 0, OPI_MIG_P2P), ==, OPI_ST_OK);
+    g_assert_cmpint(mig_set(b->host, 0, OPI_MIG_STOPPED), ==, OPI_ST_OK);
+    fs.u.func.mask = cpu_to_le32(OPI_FUNC_SET_MIGRATABLE | OPI_FUNC_SET_MAC);
+    fs.u.func.mac[0] = 1;
+    g_assert_cmpint(func_set(b->dpu, vf_func(b->dpu, 0), fs), ==, OPI_ST_EBUSY);
+    memset(&fs, 0, sizeof(fs));
+    g_assert_cmpint(mig_set(b->host, 0, OPI_MIG_RUNNING), ==, OPI_ST_OK);
+
     /* Without the DPU's leave nothing but a look. */
     g_assert_cmpint(set_migratable(b->dpu, 0, false), ==, OPI_ST_OK);
     g_assert_cmpint(mig_set(b->host, 0, OPI_MIG_P2P), ==, OPI_ST_EPERM);
@@ -798,6 +807,14 @@ static void test_move(void)
     vf = side_moved(to, b->hostq, 0);
     drain(b->dpu);
     carry(vf, 0, VF_PORT(0), b->dpu);
+    /* A function that is made anew came from none. */
+    g_assert_cmphex(le64_to_cpu(mig_get(b->dpu, 0).src_serial), ==,
+                    OPI_TEST_SERIAL);
+    g_assert_cmpint(vf_enable(b->hostq, 0), ==, 0);
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 0), ==, OPI_ST_OK);
+    g_assert_cmpint(func_set_max_vfs(b->dpu, 1), ==, OPI_ST_OK);
+    g_assert_cmphex(le64_to_cpu(mig_get(b->dpu, 0).src_serial), ==, 0);
+    g_assert_cmpint(le32_to_cpu(mig_get(b->dpu, 0).src_func_id), ==, 0);
     side_free(to);
     side_free(vf);
     bed_free(b);

@@ -124,6 +124,7 @@ static void opi_func_set_max_vfs(OpiCard *c, unsigned n)
 
         fn->max_qps = fn->nqps;
         fn->max_eqs = fn->neqs;
+        opi_mig_no_source(fn);
         opi_func_changed(c, f, OPI_CHANGE_CREATED);
     }
     for (i = c->max_vfs; i-- > n; ) {
@@ -290,14 +291,14 @@ static uint16_t opi_func_set_check(const OpiFunc *f, const OpiFuncSet *s)
     if (!s->mask || (s->mask & ~opi_func_fields(f)) || !opi_func_set_fits(s)) {
         return OPI_ST_EINVAL;
     }
-    if ((s->mask & OPI_FUNC_SET_MAC) &&
-        (is_multicast_ether_addr(s->mac) || buffer_is_zero(s->mac, ETH_ALEN))) {
-        return OPI_ST_EINVAL;
-    }
     if ((s->mask & OPI_FUNC_SET_MIGRATABLE) &&
         !(s->flags & OPI_FUNC_F_MIGRATABLE) &&
         (!opi_fn_runs(f->fn) || f->fn->dirty)) {
         return OPI_ST_EBUSY;
+    }
+    if ((s->mask & OPI_FUNC_SET_MAC) &&
+        (is_multicast_ether_addr(s->mac) || buffer_is_zero(s->mac, ETH_ALEN))) {
+        return OPI_ST_EINVAL;
     }
     if (s->vlan > OPI_VLAN_MAX) {
         return OPI_ST_ERANGE;

@@ -640,6 +640,12 @@ static void opi_mig_forget(OpiFn *fn)
     opi_mig_load_free(fn);
 }
 
+void opi_mig_no_source(OpiFn *fn)
+{
+    fn->mig.src_serial = 0;
+    fn->mig.src_func_id = 0;
+}
+
 static void opi_mig_enter(OpiFn *fn, uint8_t state)
 {
     trace_opi_mig_state(fn->vf, fn->mig.state, state);
@@ -790,8 +796,7 @@ uint16_t opi_mig_set(OpiFn *fn, uint8_t state)
     switch (state) {
     case OPI_MIG_STOPPED:
         /* Or the DPU could take the next source for this one. */
-        fn->mig.src_serial = 0;
-        fn->mig.src_func_id = 0;
+        opi_mig_no_source(fn);
         opi_mig_stop(fn);
         opi_mig_event(fn, OPI_MIG_EV_STOPPED, 0);
         break;
