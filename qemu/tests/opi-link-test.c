@@ -396,6 +396,11 @@ static void test_bad_messages(void)
     f = upped(b);
     fake_send(f, OPI_LINK_PING, words, 4, NULL, 0);
     expect_closed(b, f);
+    /* One without a number. */
+    f = upped(b);
+    fake_send(f, OPI_LINK_PING, words, 8, NULL, 0);
+    expect_closed(b, f);
+    words[0] = cpu_to_le32(1);
 
     /* Descriptors where none belong, also in the middle of a message. */
     f = upped(b);
@@ -829,6 +834,27 @@ static void test_soc(void)
     card_expect_closed(c);
     card_hello(c);
     card_send(c, OPI_LINK_CARD_STATE, &st, sizeof(st), NULL, 0);
+    card_expect_closed(c);
+    /* Reserved fields that are not zero. */
+    card_hello(c);
+    {
+        struct opi_link_ctrl_page p = {
+            .size = cpu_to_le32(OPI_CTRL_SIZE), .rsvd = cpu_to_le32(1),
+        };
+
+        card_send(c, OPI_LINK_CTRL_PAGE, &p, sizeof(p), &c->ctrl_fd, 1);
+    }
+    card_expect_closed(c);
+    card_up(c);
+    st.rsvd = cpu_to_le32(1);
+    card_send(c, OPI_LINK_CARD_STATE, &st, sizeof(st), NULL, 0);
+    card_expect_closed(c);
+    card_up(c);
+    {
+        struct opi_link_mem_ack a = { .rsvd = cpu_to_le32(1) };
+
+        card_send(c, OPI_LINK_MEM_ACK, &a, sizeof(a), NULL, 0);
+    }
     card_expect_closed(c);
     card_up(c);
     card_hello(c);

@@ -346,8 +346,11 @@ static void aq_buffers_side(Side *s)
     g_assert_cmpint(le16_to_cpu(cmd_run(s, cmd).status), ==, OPI_ST_E2BIG);
     cmd.buf_len = cpu_to_le32(UINT32_MAX);
     g_assert_cmpint(le16_to_cpu(cmd_run(s, cmd).status), ==, OPI_ST_E2BIG);
-    cmd.buf = cpu_to_le64(OPI_TEST_NOWHERE);
+    /* 0 is none, whatever stands there. */
+    cmd.buf = 0;
     cmd.buf_len = cpu_to_le32(128);
+    g_assert_cmpint(le16_to_cpu(cmd_run(s, cmd).status), ==, OPI_ST_EINVAL);
+    cmd.buf = cpu_to_le64(OPI_TEST_NOWHERE);
     cpl = cmd_run(s, cmd);
     g_assert_cmpint(le16_to_cpu(cpl.status), ==, OPI_ST_EFAULT);
     g_assert_cmpint(cpl.resp_len, ==, 0);
@@ -1654,6 +1657,82 @@ static void test_malformed_self(void)
     bed_free(b);
 }
 
+#define ROOT_PORT       (4 << 3)        /* devfn */
+
+/*
+ * Interrupts that are aimed at the slot, and switch it off: the function is gone
+ * while the card is at work for it.  ECAM: Slot Control of the root port.
+ */
+static void unplug_by(unsigned vector, void (*cause)(Bed *b))
+{
+    Bed *b = bed_new(BED_FAKE, NULL);
+    unsigned cap = cfg_readl(b->hostq, 0, ROOT_PORT,
+                             PCI_CAPABILITY_LIST) & 0xff;
+    struct opi_eqe e;
+    uint32_t word;
+    unsigned i;
+
+    for (;; cap = word >> 8 & 0xff) {
+        g_assert_cmpint(cap, !=, 0);
+        word = cfg_readl(b->hostq, 0, ROOT_PORT, cap);
+        if ((word & 0xff) == PCI_CAP_ID_EXP) {
+            break;
+        }
+    }
+    traffic_start(b->host, b->dpu);
+    cfg_writew(b->hostq, 0, ROOT_PORT, cap + PCI_EXP_SLTCTL,
+               PCI_EXP_SLTCTL_PWR_IND_ON);
+    qtest_writel(b->hostq, OPI_TEST_BAR4 + 16 * vector,
+                 0xb0000000 + (ROOT_PORT << 12) + cap + PCI_EXP_SLTCTL);
+    qtest_writel(b->hostq, OPI_TEST_BAR4 + 16 * vector + 8,
+                 PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_PWR_IND_OFF);
+    while (eq_try(b->host, vector, &e)) {
+        continue;
+    }
+    eq_arm(b->host, vector);
+    cause(b);
+    for (i = 0; i < 1000 && cfg_readl(b->hostq, 1, 0, 0) != UINT32_MAX; i++) {
+        fake_pump(b->soc, 10, NULL);
+    }
+    g_assert_cmphex(cfg_readl(b->hostq, 1, 0, 0), ==, UINT32_MAX);
+    /* The card has lost its function, and lives. */
+    g_assert_cmpint(port_state(b->dpu, 1, false), ==, OPI_ST_OK);
+    g_assert_cmpint(port_state(b->dpu, 1, true), ==, OPI_ST_OK);
+    bed_free(b);
+}
+
+static void unplug_by_frame(Bed *b)
+{
+    frame_fill(frame, 64, 1);
+    qp_send(b->dpu, 0, 1, frame, 64, 1);
+    qp_wait_sent(b->dpu, 0);
+}
+
+/* The event comes before the completion. */
+static void unplug_by_command(Bed *b)
+{
+    struct opi_cmd cmd = {
+        .opcode = cpu_to_le16(OPI_CMD_PORT_SET_MAC),
+        .target = cpu_to_le32(1),
+        .u.mac.mac = { 2, 1, 2, 3, 4, 5 },
+    };
+
+    cmd_post(b->host, &cmd);
+}
+
+/* Of the DPU's, not of the function's own. */
+static void unplug_by_port(Bed *b)
+{
+    g_assert_cmpint(port_state(b->dpu, 1, false), ==, OPI_ST_OK);
+}
+
+static void test_unplug_self(void)
+{
+    unplug_by(1, unplug_by_frame);
+    unplug_by(0, unplug_by_command);
+    unplug_by(0, unplug_by_port);
+}
+
 /* A ring that cannot be reached: created without a look, stops at first use. */
 static void test_ring_nowhere(void)
 {
@@ -2248,6 +2327,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/qp/malformed/index", test_malformed_index);
     qtest_add_func("opi/qp/malformed/dma", test_malformed_dma);
     qtest_add_func("opi/qp/malformed/self", test_malformed_self);
+    qtest_add_func("opi/qp/malformed/unplug", test_unplug_self);
     qtest_add_func("opi/qp/malformed/ring", test_ring_nowhere);
     qtest_add_func("opi/qp/random", test_random);
     qtest_add_func("opi/traffic/sizes", test_traffic);

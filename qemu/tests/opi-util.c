@@ -1256,7 +1256,9 @@ static QTestState *bed_host(Bed *b, unsigned what, const char *opts)
 {
     g_autoptr(GString) args = g_string_new(NULL);
 
-    g_string_printf(args, "-M q35 -m 64 -nodefaults -no-shutdown "
+    /* Slots as the test bed has them, too. */
+    g_string_printf(args, "-M q35 -m 64 -nodefaults -no-shutdown -global "
+                    "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
                     "-chardev socket,id=link0,path=%s,server=on,wait=off ",
                     b->link);
     if (what & BED_IOMMU) {

@@ -715,7 +715,8 @@ static uint16_t opi_admin_check(OpiFn *fn, const struct opi_cmd *cmd,
         return OPI_ST_E2BIG;
     }
     if ((opi_admin_uses(opcode) & USES_BUF) &&
-        le32_to_cpu(cmd->buf_len) < opi_admin_buf_min(opcode)) {
+        (!cmd->buf ||
+         le32_to_cpu(cmd->buf_len) < opi_admin_buf_min(opcode))) {
         return OPI_ST_EINVAL;
     }
     return OPI_ST_OK;

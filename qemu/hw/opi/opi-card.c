@@ -316,12 +316,23 @@ void opi_card_attach_pf(OpiCard *c, PCIDevice *pf)
 
 void opi_card_detach_pf(OpiCard *c)
 {
+    bool within = c->busy;
+
     opi_card_enter(c);
     c->host.present = false;
-    opi_fn_reset(&c->host);
     c->pf = NULL;
     c->vfs = 0;
-    opi_card_update(c);
+    if (within) {
+        /*
+         * A message signalled interrupt was aimed at our slot: whoever sent it
+         * goes on with the function, which has no memory any more.
+         */
+        c->host.reset_wanted = true;
+        c->reset_wanted = true;
+    } else {
+        opi_fn_reset(&c->host);
+        opi_card_update(c);
+    }
     opi_card_leave(c);
     opi_dma_detach(&c->host);
 }

@@ -121,12 +121,16 @@ static OpiWindow *opi_window(OpiFn *fn, uint64_t addr, uint32_t len)
     return NULL;
 }
 
+/*
+ * An interrupt may have taken the function out of its slot while the card is at
+ * work for it: it reaches nothing then.
+ */
 static void *opi_pci_map(OpiFn *fn, uint64_t addr, uint32_t len)
 {
     OpiWindow *w = opi_window(fn, addr, len);
 
     if (unlikely(!w)) {
-        w = opi_window_open(fn, addr);
+        w = fn->pdev ? opi_window_open(fn, addr) : NULL;
         if (!w || len > w->cache.len - (addr - w->start)) {
             return NULL;
         }
@@ -157,7 +161,8 @@ static void opi_pci_fault(OpiFn *fn, uint64_t addr, uint32_t len,
 
 static bool opi_pci_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len)
 {
-    if (pci_dma_rw(fn->pdev, addr, buf, len, DMA_DIRECTION_TO_DEVICE,
+    if (!fn->pdev ||
+        pci_dma_rw(fn->pdev, addr, buf, len, DMA_DIRECTION_TO_DEVICE,
                    opi_ram_only) != MEMTX_OK) {
         opi_pci_fault(fn, addr, len, "read");
         return false;
@@ -168,7 +173,8 @@ static bool opi_pci_read(OpiFn *fn, uint64_t addr, void *buf, uint32_t len)
 static bool opi_pci_write(OpiFn *fn, uint64_t addr, const void *buf,
                           uint32_t len)
 {
-    if (pci_dma_rw(fn->pdev, addr, (void *)buf, len, DMA_DIRECTION_FROM_DEVICE,
+    if (!fn->pdev ||
+        pci_dma_rw(fn->pdev, addr, (void *)buf, len, DMA_DIRECTION_FROM_DEVICE,
                    opi_ram_only) != MEMTX_OK) {
         opi_pci_fault(fn, addr, len, "write");
         return false;
@@ -179,7 +185,9 @@ static bool opi_pci_write(OpiFn *fn, uint64_t addr, const void *buf,
 static void opi_pci_notify(OpiFn *fn, unsigned vector)
 {
     trace_opi_notify(fn->role, vector);
-    msix_notify(fn->pdev, vector);
+    if (fn->pdev) {
+        msix_notify(fn->pdev, vector);
+    }
 }
 
 const OpiFnOps opi_fn_pci_ops = {

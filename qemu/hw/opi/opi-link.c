@@ -179,11 +179,14 @@ static const char *opi_link_ping(OpiLink *l, uint16_t type, uint32_t len)
         return "malformed ping";
     }
     memcpy(&p, l->data, sizeof(p));
+    if (!p.nonce) {
+        return "ping without a number";
+    }
     if (type == OPI_LINK_PING) {
         opi_link_send(l, OPI_LINK_PONG, &p, sizeof(p), NULL, 0);
         return NULL;
     }
-    if (!l->nonce || le64_to_cpu(p.nonce) != l->nonce) {
+    if (le64_to_cpu(p.nonce) != l->nonce) {
         return "pong without ping";
     }
     l->nonce = 0;

@@ -155,7 +155,9 @@ static void opi_soc_irq(EventNotifier *e)
 
     event_notifier_test_and_clear(e);
     qatomic_xchg(&s->ctrl->irq_pending, 0);
-    for (w = 0; w < OPI_CTRL_WORDS; w++) {
+    /* An interrupt that is aimed at our slot takes us out of it. */
+    object_ref(OBJECT(s));
+    for (w = 0; w < OPI_CTRL_WORDS && s->ctrl; w++) {
         uint64_t vectors;
 
         if (!qatomic_read(&s->ctrl->irq[w])) {
@@ -163,7 +165,7 @@ static void opi_soc_irq(EventNotifier *e)
         }
         vectors = qatomic_xchg(&s->ctrl->irq[w], 0);
         trace_opi_soc_irq(vectors);
-        while (vectors) {
+        while (vectors && s->ctrl) {
             unsigned v = w * 64 + ctz64(vectors);
 
             vectors &= vectors - 1;
@@ -172,6 +174,7 @@ static void opi_soc_irq(EventNotifier *e)
             }
         }
     }
+    object_unref(OBJECT(s));
 }
 
 /* Bus mastering as the card must see it at once, without a message. */
@@ -442,6 +445,9 @@ static const char *opi_soc_ctrl_page(OpiSoc *s, const void *data, uint32_t len,
     if (le32_to_cpu(p.size) != OPI_CTRL_SIZE) {
         return "control page of another size";
     }
+    if (p.rsvd) {
+        return "reserved field is not zero";
+    }
     s->ctrl = opi_link_map(fds[0], 0, OPI_CTRL_SIZE);
     if (!s->ctrl) {
         return "control page that cannot be relied on";
@@ -471,6 +477,18 @@ static const char *opi_soc_eventfds(OpiSoc *s, uint32_t len, int *fds,
     return NULL;
 }
 
+static const char *opi_soc_mem_ack(OpiSoc *s, const void *data, uint32_t len,
+                                   unsigned nfds)
+{
+    struct opi_link_mem_ack a;
+
+    if (len != sizeof(a) || nfds || !s->offered) {
+        return "malformed acknowledgement";
+    }
+    memcpy(&a, data, sizeof(a));
+    return a.rsvd ? "reserved field is not zero" : NULL;
+}
+
 static const char *opi_soc_card_state(OpiSoc *s, const void *data, uint32_t len,
                                       unsigned nfds)
 {
@@ -480,6 +498,9 @@ static const char *opi_soc_card_state(OpiSoc *s, const void *data, uint32_t len,
         return "malformed card state";
     }
     memcpy(&c, data, sizeof(c));
+    if (c.rsvd) {
+        return "reserved field is not zero";
+    }
     if (le32_to_cpu(c.up) && !s->up) {
         s->up = true;
         trace_opi_soc_card(true);
@@ -502,8 +523,7 @@ static const char *opi_soc_message(void *opaque, uint16_t type,
     case OPI_LINK_EVENTFDS:
         return opi_soc_eventfds(s, len, fds, nfds);
     case OPI_LINK_MEM_ACK:
-        return len == sizeof(struct opi_link_mem_ack) && !nfds && s->offered
-               ? NULL : "malformed acknowledgement";
+        return opi_soc_mem_ack(s, data, len, nfds);
     case OPI_LINK_CARD_STATE:
         return opi_soc_card_state(s, data, len, nfds);
     default:
