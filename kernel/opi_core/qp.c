@@ -92,6 +92,11 @@ static bool opi_rx_arm(struct opi_qp *qp)
 		usecs = OPI_FLOOD_USECS;
 		frames = OPI_FLOOD_FRAMES;
 	}
+	/* Nor is it one of a card that cannot end it by time. */
+	if (!(READ_ONCE(qp->od->caps) & OPI_CAP_COALESCE)) {
+		usecs = 0;
+		frames = 1;
+	}
 	if (usecs != rq->usecs_given) {
 		WRITE_ONCE(qp->shadow->cq_usecs, cpu_to_le32(usecs));
 		rq->usecs_given = usecs;
@@ -100,6 +105,13 @@ static bool opi_rx_arm(struct opi_qp *qp)
 	/* Armed before we look for what came before that. */
 	mb();
 	return opi_rx_ready(rq);
+}
+
+/* Do not ask: an index that the card has passed. */
+static void opi_rx_disarm(struct opi_qp *qp)
+{
+	WRITE_ONCE(qp->shadow->cq_arm,
+		   cpu_to_le32(READ_ONCE(qp->rq.next) - 1));
 }
 
 static void opi_poll_work(struct work_struct *work)
@@ -177,12 +189,22 @@ static int opi_poll(struct napi_struct *napi, int budget)
 	if (more && !qp->flood)
 		return budget;
 
+	/*
+	 * What NAPI's owner writes comes before it is given up: another processor
+	 * may poll then, and the queue pair go.  Events meanwhile are not missed.
+	 */
 	done = min(done, budget - 1);
-	if (napi_complete_done(napi, done) && !qp->broken) {
+	if (!qp->broken) {
 		if (READ_ONCE(qp->qs->coal.adaptive))
 			opi_coal_sample(qp);
-		if (more || opi_rx_arm(qp))
-			opi_qp_schedule(qp);
+		more = more || opi_rx_arm(qp);
+	}
+	if (!napi_complete_done(napi, done)) {
+		/* Polled again, at once or by a timer, without being told to. */
+		if (!qp->broken)
+			opi_rx_disarm(qp);
+	} else if (more && !qp->broken) {
+		opi_qp_schedule(qp);
 	}
 	return done;
 }
@@ -506,6 +528,7 @@ void opi_qps_stop(struct opi_qset *qs)
 	struct opi_qp *qps[OPI_MAX_QPS];
 	bool found = false;
 	unsigned int i;
+	int err = 0;
 
 	ASSERT_RTNL();
 	for (i = 0; i < qs->size; i++) {
@@ -516,9 +539,17 @@ void opi_qps_stop(struct opi_qset *qs)
 		return;
 	/* No one sends to them, and no interrupt schedules them. */
 	synchronize_net();
-	for (i = 0; i < qs->size; i++)
-		if (qps[i])
-			opi_qp_destroy(qps[i]);
+	for (i = 0; i < qs->size; i++) {
+		if (!qps[i])
+			continue;
+		/* A card that does not answer is not asked once for each. */
+		if (err == -ETIMEDOUT) {
+			opi_qp_disable(qps[i]);
+			opi_qp_bury(qps[i]);
+		} else {
+			err = opi_qp_destroy(qps[i]);
+		}
+	}
 }
 
 /**
@@ -826,14 +857,15 @@ static bool opi_qp_tx_stands(struct opi_qp *qp, u32 sent)
  * first, or it has forgotten them; then it is reported, once for each time that
  * it hangs, since nothing else begins anew.
  */
-static void opi_qp_ask_tx(struct opi_dev *od, unsigned int id)
+static int opi_qp_ask_tx(struct opi_dev *od, unsigned int id)
 {
 	struct opi_qp_info info;
 	struct opi_qp *qp;
 	bool waits;
+	int err;
 
-	waits = !opi_cmd_qp_query(od, id, &info) &&
-		le32_to_cpu(info.flags) & OPI_QP_F_WAITS;
+	err = opi_cmd_qp_query(od, id, &info);
+	waits = !err && le32_to_cpu(info.flags) & OPI_QP_F_WAITS;
 
 	/* It may be another one by now, of which this is the first look. */
 	rcu_read_lock_bh();
@@ -845,6 +877,7 @@ static void opi_qp_ask_tx(struct opi_dev *od, unsigned int id)
 		opi_dev_queue_qp(qp->qs, qp->index, OPI_QP_TX);
 	}
 	rcu_read_unlock_bh();
+	return err;
 }
 
 /* Look at one queue pair; true: it has frames to send and stands still. */
@@ -897,9 +930,9 @@ void opi_qps_poke(struct opi_dev *od)
 		rcu_read_unlock_bh();
 		if (!qp)
 			break;
-		/* A command sleeps. */
-		if (stands)
-			opi_qp_ask_tx(od, id);
+		/* A command sleeps; one that is not answered is the last. */
+		if (stands && opi_qp_ask_tx(od, id) == -ETIMEDOUT)
+			break;
 	}
 }
 
