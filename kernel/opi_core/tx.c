@@ -107,6 +107,9 @@ static void opi_sq_reap(struct opi_qp *qp, int budget)
 	while (sq->clean != head) {
 		struct opi_tx_buf *buf = &sq->bufs[sq->clean & sq->mask];
 
+		/* netpoll sends: page pools are for when interrupts are on. */
+		if (unlikely(buf->xdpf && irqs_disabled()))
+			break;
 		opi_sq_unmap(qp, buf);
 		if (buf->skb) {
 			frames++;
