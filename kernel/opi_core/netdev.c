@@ -420,7 +420,8 @@ void opi_netdev_readdress(struct opi_port *port, const u8 *mac)
 /* Did the card refuse, rather than fail to answer? */
 static bool opi_netdev_refused(int err)
 {
-	return err == -EPERM || err == -EINVAL || err == -ERANGE;
+	return err == -EPERM || err == -EINVAL || err == -ERANGE ||
+	       err == -EOPNOTSUPP;
 }
 
 /**
