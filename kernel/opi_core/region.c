@@ -77,6 +77,8 @@ static int opi_region_read_eqs(struct devlink *devlink,
 	unsigned int i;
 	u64 base = 0;
 
+	/* After a reload that failed there are none, and still the region. */
+	memset(data, 0, size);
 	for (i = 0; i < od->n_vecs; i++) {
 		struct opi_eq *eq = &od->eqs[i];
 		size_t len = eq->size * sizeof(*eq->ring);
@@ -139,11 +141,12 @@ static int opi_region_snapshot(struct devlink *devlink,
 			       struct netlink_ext_ack *extack, u8 **data)
 {
 	struct opi_dev *od = devlink_priv(devlink);
-	u32 size = opi_region_size(od, ops - opi_region_ops);
+	/* That of the region, not what there is now: devlink goes by it. */
+	u32 size = od->regions[ops - opi_region_ops].size;
 	u8 *copy;
 	int err;
 
-	copy = kvmalloc(size, GFP_KERNEL);
+	copy = kvzalloc(size, GFP_KERNEL);
 	if (!copy)
 		return -ENOMEM;
 	err = ops->read(devlink, ops, extack, 0, size, copy);
