@@ -9,6 +9,7 @@
 #include <linux/interval_tree.h>
 #include <linux/iova_bitmap.h>
 #include <linux/log2.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "opi_vfio_pci.h"
@@ -141,6 +142,9 @@ static int opi_vfio_dirty_read(struct vfio_device *vdev, unsigned long iova,
 		u32 n = min_t(u64, pages, OPI_DIRTY_PAGES);
 		int ret = opi_vfio_dirty_ask(ov, iova, n, order, bits, dirty);
 
+		/* What is asked for may be more than anybody lives to see. */
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
 		/* The rest is dirty then, too; more is not worth waiting for. */
 		if (ret) {
 			iova_bitmap_set(dirty, iova, pages << order);
