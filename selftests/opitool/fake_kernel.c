@@ -12,7 +12,8 @@
  *	dev BUS/DEV FIELD...		devices of devlink
  *	port BUS/DEV/INDEX FIELD...	their ports
  *	nested BUS/DEV BUS/DEV		the first device belongs to the second
- *	link IFINDEX NAME FIELD...	netdevs; "slave=KIND" says what the master is
+ *	link IFINDEX NAME FIELD...	netdevs; "slave=KIND" says what the master is,
+ *					"family=bridge" that a bridge tells it
  *	vlan IFINDEX VID FLAGS		VLANs of a port of a bridge
  *	fdb IFINDEX ADDRESS VLAN STATE	its forwarding database
  *	qdisc IFINDEX KIND BLOCK	clsact or ingress, and a shared block or 0
@@ -400,6 +401,8 @@ static struct nl_msg *link_msg(const char *line, int type)
 	if (sscanf(line, "%d %63s", &ifi.ifi_index, name) != 2)
 		broken(line);
 	ifi.ifi_flags = strstr(line, " up") ? IFF_UP : 0;
+	if (strstr(line, " family=bridge"))
+		ifi.ifi_family = AF_BRIDGE;
 	nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
 	nla_put_string(msg, IFLA_IFNAME, name);
 	put_fields(msg, line, link_fields, ARRAY_SIZE(link_fields));

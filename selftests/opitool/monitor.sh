@@ -31,6 +31,7 @@ CASES="
 	same_port_again_is_no_change
 	carrier_of_a_port
 	netdev_that_goes
+	port_that_a_bridge_tells_of
 	other_drivers_dpu_comes_and_goes
 	driver_comes_and_goes
 	driver_comes_anew_and_counts_anew
@@ -437,6 +438,27 @@ link 3 e3 up carrier=1
 'port state 01 1 e3 true
 monitor sync 5
 port change 01 1'
+}
+
+# A bridge tells the same group of its ports, without a carrier, and when they leave it.
+port_that_a_bridge_tells_of()
+{
+	expect_eq events "$(watch "opi
+devlink
+dpu $a seq=5
+port pci/0000:01:00.0/1 ifindex=3 netdev=e3
+link 3 e3 up carrier=1
+> link 3 e3 up master=9 family=bridge
+> dellink 3 e3 up master=9 family=bridge
+> pnew pci/0000:01:00.0/1 flavour=3 ifindex=3 netdev=e3
+> link 12 new up master=9 family=bridge
+> pnew pci/0000:01:00.0/2 ifindex=12 netdev=new
+> link 3 e3 up carrier=0" port)" \
+'port state 01 1 e3 true
+monitor sync 5
+port change 01 1 e3 true
+port add 01 2 new
+port change 01 1 e3 false'
 }
 
 other_drivers_dpu_comes_and_goes()

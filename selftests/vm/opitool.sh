@@ -18,6 +18,7 @@ CASES="
 	text_and_json_say_the_same
 	unknown_names_are_refused
 	monitor_shows_links_and_peers
+	monitor_takes_no_bridge_for_a_link
 	both_sides_tell_the_same_map
 	vf_is_changed_and_devlink_agrees
 	vf_is_withdrawn_and_exposed
@@ -111,6 +112,28 @@ monitor_shows_links_and_peers()
 	wait_for 10 said mon '"object":"dpu".*"peer":"ready"'
 	# Every line is an object of its own.
 	jq -e -n 'reduce inputs as $i (0; . + 1) > 4' "$CASE_DIR/mon" >/dev/null
+}
+
+# A bridge tells of its ports where netdevs are told of, and less of them.
+monitor_takes_no_bridge_for_a_link()
+{
+	local rep
+
+	vfs 1
+	rep=$(fn_rep vf 0)
+	defer "dpu ip link del br9 </dev/null"
+	host ip link set "$(vf_if 0)" up </dev/null
+	dpu_sh 'ip link add br9 type bridge && ip link set $1 up' "$rep"
+	await dpu 20 "opitool -j port show | jq -e '.[] | select(.netdev == \"$rep\") | .carrier'"
+	bg mon dpu opitool -j monitor port
+	wait_for 20 said mon '"event":"sync"'
+	dpu_sh 'ip link set $1 master br9 && bridge vlan add dev $1 vid 10 && ip link set $1 nomaster' "$rep"
+	# What comes last shows that it is known still, and that all has come.
+	defer "dpu ip link set $rep up </dev/null"
+	dpu ip link set "$rep" down </dev/null
+	wait_for 20 said mon "\"netdev\":\"$rep\".*\"up\":false"
+	expect_eq "told without a carrier" "$(jq -c --arg r "$rep" 'select(.netdev == $r and (.carrier | not)) | [.event, .up]' \
+		"$CASE_DIR/mon")" '["change",false]'
 }
 
 # Which function the host finds where, as it tells and as the DPU tells.

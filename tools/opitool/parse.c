@@ -13,6 +13,7 @@
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "parse.h"
 
@@ -398,6 +399,9 @@ int parse_link(struct nlmsghdr *nlh, struct link *link)
 		return -EBADMSG;
 
 	ifi = nlmsg_data(nlh);
+	/* A bridge tells its ports to the same listeners, with less in it. */
+	if (ifi->ifi_family != AF_UNSPEC)
+		return -EBADMSG;
 	link->gone = nlh->nlmsg_type == RTM_DELLINK;
 	link->ifindex = ifi->ifi_index;
 	link->up = ifi->ifi_flags & IFF_UP;
