@@ -127,6 +127,14 @@ make_initrd() {
 	rm -rf "$work"
 }
 
+# The modules are those of $dir, busybox is the root's.
+initrd_key() {
+	{
+		echo "$dir $root $kver"
+		cat "$dir/userland.txt" "$OPI_TOP/qemu/image/initramfs-init" "$0"
+	} | opi_key
+}
+
 link_out() {
 	local f
 
@@ -153,7 +161,7 @@ case ${1:-} in
 	;;
 '')
 	[ -d "$dir" ] || opi_lock base make_image
-	opi_lock image link_out "$(cat "$dir/userland.txt" "$OPI_TOP/qemu/image/initramfs-init" "$0" | opi_key)"
+	opi_lock image link_out "$(initrd_key)"
 	;;
 *)
 	opi_die "usage: mkimage.sh [--key]"
