@@ -79,7 +79,7 @@ case ${1:-} in
 	;;
 '')
 	opi_lock bench-programs make_programs
-	[ -d "$dir" ] || opi_lock bench-root make_root
+	opi_have "$dir" || opi_lock bench-root make_root
 	;;
 --programs)
 	opi_lock bench-programs make_programs

@@ -105,6 +105,12 @@ opi_newdir() {
 	printf '%s\n' "$dir"
 }
 
+# opi_have DIR: is that entry there?  Whoever asks uses it.
+opi_have() {
+	[ -d "$1" ] || return 1
+	touch "$1/.used"
+}
+
 # Keep the entry in use and the one used before it; drop older ones of a kind.
 # (Two branches with two recipes shall not rebuild each other's for ever.)
 opi_prune() {
@@ -233,7 +239,7 @@ opi_linux_src() {
 	root=$(opi_root)
 	ver=$(cat "$root/opi/linux-version")
 	dir=$OPI_CACHE/linux-$ver
-	[ -d "$dir" ] || opi_lock linux opi_unpack_linux "$root" "$dir" >&2
+	opi_have "$dir" || opi_lock linux opi_unpack_linux "$root" "$dir" >&2
 	printf '%s\n' "$dir"
 }
 

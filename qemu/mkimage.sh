@@ -160,7 +160,7 @@ case ${1:-} in
 	finish_image "$2"
 	;;
 '')
-	[ -d "$dir" ] || opi_lock base make_image
+	opi_have "$dir" || opi_lock base make_image
 	opi_lock image link_out "$(initrd_key)"
 	;;
 *)

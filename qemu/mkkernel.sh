@@ -89,7 +89,7 @@ case ${1:-} in
 	echo "$key"
 	;;
 '')
-	[ -d "$dir" ] || opi_lock kernel make_kernel
+	opi_have "$dir" || opi_lock kernel make_kernel
 	mkdir -p "$out"
 	ln -sfn "$dir/bzImage" "$out/vmlinuz-debug"
 	;;

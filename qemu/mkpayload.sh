@@ -69,7 +69,7 @@ make_netdevsim() {
 	local dir part
 
 	dir=$(netdevsim_dir)
-	[ ! -e "$dir/netdevsim.ko" ] || return 0
+	! opi_have "$dir" || return 0
 	part=$(opi_newdir "$dir")
 	cp "$(opi_linux_src)"/drivers/net/netdevsim/* "$part/"
 	# shellcheck disable=SC2016 # for the inner shell

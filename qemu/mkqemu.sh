@@ -57,7 +57,7 @@ out=$OPI_TOP/build/qemu
 unpack_source() {
 	local part
 
-	[ ! -d "$dir/orig" ] || return 0
+	! opi_have "$dir" || return 0
 	opi_say "unpacking $dsc"
 	part=$(opi_newdir "$dir")
 	opi_logged qemu-unpack "$OPI_TOP/qemu/inroot" -C "$part" \

@@ -98,7 +98,7 @@ case ${1:-} in
 	finish_root "$2"
 	;;
 '')
-	[ -d "$dir" ] || opi_lock root make_root
+	opi_have "$dir" || opi_lock root make_root
 	echo "$dir"
 	;;
 *)

@@ -58,7 +58,7 @@ download() {
 make_vfio() {
 	local at part
 
-	[ ! -d "$dir" ] || return 0
+	! opi_have "$dir" || return 0
 	opi_need_root "building the kernel's tests of VFIO"
 	opi_say "building the kernel's tests of VFIO (about a minute, once)"
 	part=$(opi_newdir "$dir")
