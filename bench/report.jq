@@ -36,7 +36,7 @@ def rows: [
 	["insnsr_tcp_rx", "  to the host, receiver", "/KiB", "less"],
 	["sf", "function made until used: median", "ms", "less"],
 	["sf99", "  99th percentile", "ms", "less"],
-	["sfs", "1000 functions, until all used", "s", "less"],
+	["sfs", "many functions, until all used", "s", "less"],
 	["sfs_host", "  memory of the host, each", "KiB", "less"],
 	["sfs_dpu", "  memory of the DPU, each", "KiB", "less"],
 	["move", "VF moved, one queue pair", "us", "less"],
@@ -90,7 +90,8 @@ def report($info; $samples; $retries; $cannot):
 		info: $info,
 		rounds: ([$m[][].n] | min // 0),
 		peers: [columns[] | select(. as $p | any($samples[]; .peer == $p))],
-		rows: [rows[] | select($m[.key]) | .key as $k | . + {
+		rows: [rows[] | select($m[.key]) | .key as $k |
+			if $k == "sfs" and $info.sfs then .title |= sub("^many"; "\($info.sfs)") else . end | . + {
 			peers: ($m[$k] | with_entries(.value.card_ratio = ratio($m[$k].card.median; .value.median)))
 		}],
 		bars: [bars[] | if .most then absolute($m[.row].card.median) else .row as $k | (rows[] | select(.key == $k)) as $row |
@@ -126,7 +127,7 @@ def table:
 	(if .info.busy then "NOT A RESULT: the machine did other things meanwhile.", "" else empty end),
 	(if .rounds < 5 then "A sample: medians of \(.rounds), a result wants 5 at least.", "" else empty end),
 	"\(.info.cpu), \(.info.cpus) processors; guests: \(.info.vm.cpus) processor, \(.info.vm.mem) MiB, -cpu \(.info.vm.cpu), \(.info.kernel)",
-	"tree \(.info.tree), \(.info.qemu)",
+	"tree \(.info.tree), payload \(.info.payload // ""), \(.info.qemu), sha256 \(.info.qemu_sha256 // "" | .[:12])",
 	"",
 	line("Medians"; ""; .peers),
 	(.rows[] | . as $row | line(.title; .unit; [$r.peers[] | $row.peers[.].median | short])),

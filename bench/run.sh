@@ -343,15 +343,19 @@ choose() {
 
 # What two samples must have in common to be compared.
 describe() {
-	local tree
+	local tree build=$OPI_TOP/build
 
+	# A tree has one name for all that is not committed: what was built from it says more.
 	tree=$(git -C "$OPI_TOP" -c safe.directory="$OPI_TOP" describe --always --dirty --abbrev=12 2>/dev/null) || tree=unknown
 	jq -n --arg tree "$tree" --arg kernel "$(opi_kver stock)" \
 		--arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" --argjson cpus "$(nproc)" \
 		--arg qemu "$("$OPI_TOP/qemu/qemu-run" --version 2>/dev/null | head -n 1)" \
+		--arg payload "$(cat "$build/image/payload-stock.ext4.key" 2>/dev/null)" \
+		--arg qemu_sha256 "$(sha256sum 2>/dev/null <"$build/qemu/qemu-system-x86_64" | cut -d' ' -f1)" \
+		--argjson sfs "$SFS_ALL" \
 		--argjson mem "$MEM" --argjson secs "$SECS" --argjson busy "$([ -n "$busy" ] && echo true || echo false)" \
-		'{$tree, $kernel, $qemu, $cpu, $cpus, vm: {cpus: 1, $mem, cpu: "max,erms=off,fsrm=off", accel: "tcg"},
-		  seconds: $secs, $busy}'
+		'{$tree, $payload, $kernel, $qemu, $qemu_sha256, $cpu, $cpus, vm: {cpus: 1, $mem, cpu: "max,erms=off,fsrm=off", accel: "tcg"},
+		  seconds: $secs, $sfs, $busy}'
 }
 
 out='' busy='' fresh='' no_chart='' profile='' missing=0
@@ -387,15 +391,17 @@ choose --rows "${rows:-$all}" "${ROWS[@]}" "${MORE_ROWS[@]}"
 run_rows=("${chosen[@]}")
 out=${out:-$OPI_TOP/build/bench/out}
 
+# What is measured is this tree.
+case ${BENCH_TESTBED:+fake}:${run_peers[*]} in
+fake:*) ;;
+*-debug*) make -C "$OPI_TOP" -s debug-kernel ;;
+*) make -C "$OPI_TOP" -s all ;;
+esac
 [ -z "$profile" ] || no_chart=--no-chart
 case ${BENCH_TESTBED:+fake}:$no_chart:${run_peers[*]} in
 fake:*) ;;
 ::*|*vhost-user*) "$OPI_TOP/bench/mkbench.sh" ;;
 *) "$OPI_TOP/bench/mkbench.sh" --programs ;;
-esac
-case ${BENCH_TESTBED:+fake}:${run_peers[*]} in
-fake:*) ;;
-*-debug*) make -C "$OPI_TOP" -s debug-kernel ;;
 esac
 mkdir -p "$out"
 if [ -n "$profile" ]; then

@@ -15,6 +15,7 @@ CASES="
 	a_bar_without_all_its_peers_is_open
 	a_bar_without_peers_is_a_number
 	few_rounds_and_a_busy_machine_are_no_result
+	how_many_functions_is_said
 	peers_take_turns
 	a_crashed_peer_is_a_retry_and_never_a_result
 	a_kernel_that_complains_is_a_retry
@@ -27,6 +28,7 @@ CASES="
 	a_busy_machine_is_not_measured
 	a_run_that_was_interrupted_goes_on
 	results_of_another_run_are_not_mixed_in
+	a_run_says_what_was_built
 	wrong_options_are_refused
 "
 
@@ -132,6 +134,15 @@ few_rounds_and_a_busy_machine_are_no_result()
 	sed -i 's/"busy":false/"busy":true/' "$CASE_DIR/out/info.json"
 	for i in 1 2 3 4 5; do echo "$i card tcp1 1"; done | samples
 	expect_match "a busy machine" "$(cat "$CASE_DIR/table")" '^NOT A RESULT'
+}
+
+how_many_functions_is_said()
+{
+	echo '1 card sfs 2' | samples
+	expect_match "not known" "$(cat "$CASE_DIR/table")" 'many functions, until all used +s +2'
+	sed -i 's/"busy"/"sfs":8,&/' "$CASE_DIR/out/info.json"
+	echo '1 card sfs 2' | samples
+	expect_match "eight" "$(cat "$CASE_DIR/table")" '8 functions, until all used +s +2'
 }
 
 # ---- the run -----------------------------------------------------------------
@@ -339,7 +350,28 @@ results_of_another_run_are_not_mixed_in()
 	sed -i 's/"tree": *"/&other/' "$CASE_DIR/out/info.json"
 	refused 'another tree' bench --rounds 2 --rows tcp1 --peers igb
 	bench --rounds 1 --rows tcp1 --peers igb --fresh
+	sed -i 's/"payload": *"/&other/' "$CASE_DIR/out/info.json"
+	refused 'another tree' bench --rounds 2 --rows tcp1 --peers igb
+	bench --rounds 1 --rows tcp1 --peers igb --fresh
+	export BENCH_SFS=8
+	refused 'another tree' bench --rounds 2 --rows tcp1 --peers igb
+	bench --rounds 1 --rows tcp1 --peers igb --fresh
 	expect_eq "results" "$(values igb)" 100
+}
+
+a_run_says_what_was_built()
+{
+	local build=$OPI_TOP/build
+
+	fake
+	export BENCH_SFS=8
+	bench --rounds 1 --rows tcp1 --peers igb
+	expect_eq "functions" "$(of .info.sfs)" 8
+	# Machines that are none need no image.
+	[ ! -e "$build/image/payload-stock.ext4.key" ] ||
+		expect_eq "payload" "$(jq -r .info.payload "$CASE_DIR/out/report.json")" "$(cat "$build/image/payload-stock.ext4.key")"
+	[ ! -e "$build/qemu/qemu-system-x86_64" ] ||
+		expect_eq "QEMU" "$(jq -r .info.qemu_sha256 "$CASE_DIR/out/report.json")" "$(sha256sum <"$build/qemu/qemu-system-x86_64" | cut -d' ' -f1)"
 }
 
 wrong_options_are_refused()
