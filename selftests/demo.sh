@@ -21,9 +21,11 @@ dpu() { tb dpu "$@" </dev/null; }
 host_sh() { tb host sh -c "$@" </dev/null; }
 dpu_sh() { tb dpu sh -c "$@" </dev/null; }
 
+# Only the bed that this demo has booted is its own.
+booted=''
 finish()
 {
-	tb down >/dev/null 2>&1
+	[ -z "$booted" ] || tb down >/dev/null 2>&1
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -135,11 +137,20 @@ say_within()
 	fi
 }
 
-# A bed that an interrupted demo left.
-tb down >/dev/null 2>&1
+boot()
+{
+	booted=1
+	tb up --no-driver || { booted=''; return 1; }
+}
+
+# Another demo, or what one that was killed left; who can say.
+if tb status -j </dev/null 2>/dev/null | jq -e 'any(.vms[]; .state != "gone")' >/dev/null; then
+	echo "the test bed '$bed' is up already: another demo? (else end it: qemu/testbed --name $bed down)" >&2
+	exit 1
+fi
 
 start=$SECONDS
-must "two computers boot: a server, and the DPU in it" tb up --no-driver
+must "two computers boot: a server, and the DPU in it" boot
 must "the server runs $(host uname -r), the DPU $(dpu uname -r)" test "$(host hostname)" != "$(dpu hostname)"
 must "modprobe opi_core: the driver binds on the server" host_sh "modprobe opi_core && $bound"
 must "modprobe opi_core: the same module binds on the DPU" dpu_sh "modprobe opi_core && $bound"

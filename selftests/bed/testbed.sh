@@ -19,6 +19,7 @@ CASES="
 	an_up_that_is_killed_leaves_nothing
 	up_and_status
 	a_second_up_is_refused
+	a_demo_leaves_a_bed_alone_that_it_did_not_boot
 	arguments_pass_exactly
 	standard_streams_pass_exactly
 	exit_statuses_pass_exactly
@@ -108,6 +109,13 @@ up_and_status()
 }
 
 a_second_up_is_refused() { refused 'is up already' tb up; tb host true; tb dpu true; }
+
+a_demo_leaves_a_bed_alone_that_it_did_not_boot()
+{
+	refused 'is up already' "$OPI_TOP/selftests/demo.sh"
+	host true
+	dpu true
+}
 
 arguments_pass_exactly()
 {
