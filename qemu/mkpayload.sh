@@ -123,6 +123,9 @@ install_userland() {
 	done
 	install -D -m 644 -t "$stage/usr/include/linux" "$tree"/uapi/linux/*.h
 	cp -a "$OPI_TOP/qemu/image/rootfs/." "$stage/"
+	# What "systemctl enable" makes.  Not a link in the tree, which tree_key would not see.
+	mkdir -p "$stage/etc/systemd/system/multi-user.target.wants"
+	ln -s ../opi-ready.service "$stage/etc/systemd/system/multi-user.target.wants/"
 	inroot gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -o "$stage/usr/lib/opi/login" \
 		"$OPI_TOP/qemu/image/login.c"
 }

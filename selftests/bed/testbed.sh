@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 400
+# timeout: 600
 # debug: none
 #
 # qemu/testbed keeps its promises to the scripts that rely on it: arguments,
@@ -34,6 +34,7 @@ CASES="
 	a_crash_of_a_guest_is_seen
 	two_beds_side_by_side
 	down_leaves_nothing
+	the_full_system_comes_up
 	down_of_nothing_is_no_error
 "
 
@@ -309,6 +310,24 @@ two_beds_side_by_side()
 
 down_leaves_nothing()
 {
+	tb down
+	nothing_left "$OPI_BED"
+}
+
+# Among failed units those of ours: a busy machine may fail another.
+the_full_system_comes_up()
+{
+	local vm
+
+	OPI_BOOT_TIMEOUT=$(secs 360) tb up --kernel "$OPI_KERNEL" --init systemd
+	for vm in host dpu; do
+		expect_eq "process 1 of $vm" "$(on "$vm" cat /proc/1/comm)" systemd
+		expect_match "state of $vm" "$(on_for 120 "$vm" systemctl is-system-running --wait || :)" '^(running|degraded)$'
+		on "$vm" systemctl --failed --no-legend --plain >"$CASE_DIR/failed"
+		refused '^$' grep -E '^(opi-|ssh|serial-getty@|systemd-(networkd|udevd|udev-trigger)\.)' "$CASE_DIR/failed"
+		on_sh "$vm" 'ls -d /sys/bus/pci/drivers/opi_core/0000:*'
+		expect_match "card of $vm" "$(on "$vm" opitool dpu show)" 'driver opi_core'
+	done
 	tb down
 	nothing_left "$OPI_BED"
 }
