@@ -868,6 +868,7 @@ $what 1 not this one" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
 		refuse-route qdisc+|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|give the tc rules
 		refuse-route filter+|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|give the tc rules
 		refuse-route link|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|into the bridge
+		refuse-route fdb|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|into the bridge
 		refuse-devlink $(devlink_cmd PORT_SET)|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|change the addresses
 		refuse $(opi_cmd FUNCTION_SET)|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|take trust
 	EOT

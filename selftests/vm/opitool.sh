@@ -22,6 +22,7 @@ CASES="
 	both_sides_tell_the_same_map
 	vf_is_changed_and_devlink_agrees
 	vf_is_withdrawn_and_exposed
+	migrate_that_is_refused_leaves_entries
 	subfunction_from_add_to_del
 	monitor_shows_functions
 	refusals_say_what_to_do
@@ -204,6 +205,65 @@ says_no()
 	on "$vm" "$@" </dev/null >/dev/null 2>"$CASE_DIR/err" || rc=$?
 	expect_eq "status of '$*'" "$rc" "$want"
 	grep -qF -- "$words" "$CASE_DIR/err" || { cat "$CASE_DIR/err" >&2; fail "it does not say '$words': $*"; }
+}
+
+# static_of REP: its static entries, in the order of their addresses.
+static_of()
+{
+	dpu bridge -j fdb show dev "$1" </dev/null |
+		jq -c '[.[] | select(.state == "static" and .master) | [.mac, .vlan]] | sort'
+}
+
+# An entry stays when its VLAN goes, and can not be set then.  The entry that was
+# set last is the first to be moved.
+migrate_that_is_refused_leaves_entries()
+{
+	local n src dst had aa=02:00:00:00:77:0a bb=02:00:00:00:77:0b cc=02:00:00:00:77:0c dd=02:00:00:00:77:0d
+
+	vfs 2
+	# New ones afterwards: what is moved takes trust and address along.
+	defer "set_vfs 0; max_vfs 0"
+	src=$(fn_rep vf 0) dst=$(fn_rep vf 1)
+	for n in 0 1; do
+		host_sh 'echo $1 >/sys/bus/pci/devices/$1/driver/unbind' "$(vf_pci "$n")"
+		await dpu 20 "opitool -j function show vf $n | jq -e '.[].opstate == \"exposed\"'"
+	done
+	defer "dpu ip link del br9 </dev/null; dpu ip link del br8 </dev/null 2>/dev/null || :"
+	dpu_sh 'ip link add br9 type bridge vlan_filtering 1 && ip link set $1 master br9 &&
+		bridge vlan add dev $1 vid 20 &&
+		bridge fdb add $2 dev $1 master static vlan 20 &&
+		bridge fdb add $3 dev $1 master static vlan 1 &&
+		bridge vlan del dev $1 vid 20' "$src" "$aa" "$bb"
+	had=$(static_of "$src")
+	expect_eq "what it has" "$had" "[[\"$aa\",20],[\"$bb\",1]]"
+	says_no 1 "into the bridge" dpu opitool function migrate vf 0 to vf 1 force
+	expect_eq "not undone" "$(grep "not undone" "$CASE_DIR/err" || :)" ""
+	expect_eq "what it has then" "$(static_of "$src")" "$had"
+	expect_eq "its bridge" "$(dpu_sh 'ip -j link show $1' "$src" | jq -r '.[].master')" br9
+	expect_eq "the other's bridge" "$(dpu_sh 'ip -j link show $1' "$dst" | jq -r '.[].master')" null
+
+	# The same with a destination that stays in the bridge.
+	dpu ip link set "$dst" master br9 </dev/null
+	says_no 1 "into the bridge" dpu opitool function migrate vf 0 to vf 1 force
+	expect_eq "what it has then" "$(static_of "$src")" "$had"
+	expect_eq "what the other has" "$(static_of "$dst")" "[]"
+
+	# One that comes back from there into its own bridge has what can be set there,
+	# and what can not is said.
+	dpu_sh 'ip link set $1 nomaster && ip link add br8 type bridge vlan_filtering 1 && ip link set $1 master br8 &&
+		bridge fdb add $2 dev $1 master static vlan 1 &&
+		bridge vlan add dev $1 vid 30 &&
+		bridge fdb add $3 dev $1 master static vlan 30 &&
+		bridge vlan del dev $1 vid 30' "$dst" "$cc" "$dd"
+	says_no 1 "not undone: put the destination's port into the bridge" dpu opitool function migrate vf 0 to vf 1 force
+	expect_eq "what it has then" "$(static_of "$src")" "$had"
+	expect_eq "what the other has" "$(static_of "$dst")" "[[\"$cc\",1]]"
+
+	# When nothing is in the way all of them go.
+	dpu bridge vlan add dev "$src" vid 20 </dev/null
+	dpu opitool function migrate vf 0 to vf 1 force </dev/null
+	expect_eq "what the other has" "$(static_of "$dst")" "$had"
+	expect_eq "what is left" "$(static_of "$src")" "[]"
 }
 
 subfunction_from_add_to_del()

@@ -316,38 +316,61 @@ static int set_vlans(struct conn *route, const struct brport *now,
 	return err;
 }
 
-/* An entry that another port has becomes this one's. */
-static int set_fdb(struct conn *route, uint32_t ifindex,
-		   const struct brport *want)
+static bool has_fdb(const struct brport *port, const struct brport_fdb *want)
 {
 	const struct brport_fdb *fdb;
-	struct nl_msg *msg;
-	int err = 0;
 
-	list_each(fdb, &want->fdb) {
-		struct ndmsg ndm = {
-			.ndm_family = AF_BRIDGE,
-			.ndm_ifindex = ifindex,
-			.ndm_state = NUD_NOARP,
-			.ndm_flags = NTF_MASTER | fdb->flags,
-		};
-
-		msg = nlmsg_alloc_simple(RTM_NEWNEIGH,
-					 NLM_F_CREATE | NLM_F_REPLACE);
-		if (!msg || nlmsg_append(msg, &ndm, sizeof(ndm), NLMSG_ALIGNTO))
-			die(ST_FAILED, "out of memory");
-		must_put(nla_put(msg, NDA_LLADDR, sizeof(fdb->addr),
-				 fdb->addr));
-		if (fdb->vlan)
-			must_put(nla_put_u16(msg, NDA_VLAN, fdb->vlan));
-		err = change(route, msg);
-		if (err)
-			break;
-	}
-	return err;
+	list_each(fdb, &port->fdb)
+		if (fdb->vlan == want->vlan && fdb->flags == want->flags &&
+		    !memcmp(fdb->addr, want->addr, sizeof(fdb->addr)))
+			return true;
+	return false;
 }
 
-int brport_make(struct conn *route, uint32_t ifindex, const struct brport *want)
+/* An entry that another port has becomes this one's. */
+static int add_fdb(struct conn *route, uint32_t ifindex,
+		   const struct brport_fdb *fdb)
+{
+	struct ndmsg ndm = {
+		.ndm_family = AF_BRIDGE,
+		.ndm_ifindex = ifindex,
+		.ndm_state = NUD_NOARP,
+		.ndm_flags = NTF_MASTER | fdb->flags,
+	};
+	struct nl_msg *msg;
+
+	msg = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+	if (!msg || nlmsg_append(msg, &ndm, sizeof(ndm), NLMSG_ALIGNTO))
+		die(ST_FAILED, "out of memory");
+	must_put(nla_put(msg, NDA_LLADDR, sizeof(fdb->addr), fdb->addr));
+	if (fdb->vlan)
+		must_put(nla_put_u16(msg, NDA_VLAN, fdb->vlan));
+	return change(route, msg);
+}
+
+/*
+ * One that the port has may be of a VLAN that it is no longer in; the bridge keeps
+ * it, but would not take it anew.
+ */
+static int set_fdb(struct conn *route, const struct brport *now,
+		   const struct brport *want, bool all)
+{
+	const struct brport_fdb *fdb;
+	int err, first = 0;
+
+	list_each(fdb, &want->fdb) {
+		err = has_fdb(now, fdb) ? 0 :
+			add_fdb(route, now->ifindex, fdb);
+		if (err && !first)
+			first = err;
+		if (err && !all)
+			break;
+	}
+	return first;
+}
+
+static int make(struct conn *route, uint32_t ifindex, const struct brport *want,
+		bool all)
 {
 	struct brport now;
 	int err;
@@ -364,8 +387,19 @@ int brport_make(struct conn *route, uint32_t ifindex, const struct brport *want)
 		if (!err)
 			err = set_vlans(route, &now, want);
 		if (!err)
-			err = set_fdb(route, ifindex, want);
+			err = set_fdb(route, &now, want, all);
 	}
 	brport_free(&now);
 	return err;
+}
+
+int brport_make(struct conn *route, uint32_t ifindex, const struct brport *want)
+{
+	return make(route, ifindex, want, false);
+}
+
+int brport_restore(struct conn *route, uint32_t ifindex,
+		   const struct brport *had)
+{
+	return make(route, ifindex, had, true);
 }

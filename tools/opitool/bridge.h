@@ -50,11 +50,14 @@ struct brport {
 
 #define VLAN_THERE	0x8000
 
-/* Both return 0 or -errno; @route says why. */
+/* They return 0 or -errno; @route says why. */
 int brport_read(struct conn *route, uint32_t ifindex, struct brport *port);
 /* Make @ifindex what @want is. */
 int brport_make(struct conn *route, uint32_t ifindex,
 		const struct brport *want);
+/* Likewise, but an entry of @had that is refused does not keep others away. */
+int brport_restore(struct conn *route, uint32_t ifindex,
+		   const struct brport *had);
 void brport_free(struct brport *port);
 
 #endif /* OPITOOL_BRIDGE_H */

@@ -201,10 +201,17 @@ static int join_do(struct migrate *mv)
 					&want));
 }
 
+/* The source is in its bridge, but what it has there may have been moved. */
 static int join_undo(struct migrate *mv)
 {
-	return on_route(mv, brport_make(mv->inv->route, mv->dst.link.ifindex,
-					&mv->dst.link));
+	int err, src_err = 0;
+
+	err = brport_restore(mv->inv->route, mv->dst.link.ifindex,
+			     &mv->dst.link);
+	if (mv->src.link.master)
+		src_err = brport_restore(mv->inv->route, mv->src.link.ifindex,
+					 &mv->src.link);
+	return on_route(mv, err ? err : src_err);
 }
 
 /* With the port goes what the bridge has learned there. */
@@ -221,8 +228,9 @@ static int leave_do(struct migrate *mv)
 static int leave_undo(struct migrate *mv)
 {
 	return mv->src.link.master ?
-		on_route(mv, brport_make(mv->inv->route, mv->src.link.ifindex,
-					 &mv->src.link)) : 0;
+		on_route(mv, brport_restore(mv->inv->route,
+					    mv->src.link.ifindex,
+					    &mv->src.link)) : 0;
 }
 
 static int unfilter_do(struct migrate *mv)
@@ -291,22 +299,35 @@ static int distrust_undo(struct migrate *mv)
 	return set_function(mv, mv->src.fn, &now, mv->src.fn);
 }
 
+/**
+ * struct step - one of the move
+ * @what:	it does
+ * @run:	do it
+ * @undo:	make it as before
+ * @looks:	@undo looks what there is to undo: if it fails something is left
+ */
 static const struct step {
 	const char *what;
 	int (*run)(struct migrate *mv);
 	int (*undo)(struct migrate *mv);
+	bool looks;
 } steps[] = {
 	{ "give trust, VLAN and queue pairs to the destination",
-	  settings_do, settings_undo },
-	{ "give event queues to the destination", eqs_do, eqs_undo },
-	{ "give the rate to the destination", rate_do, rate_undo },
-	{ "give the tc rules to the destination", filters_do, filters_undo },
-	{ "put the destination's port into the bridge", join_do, join_undo },
-	{ "take the source's port out of the bridge", leave_do, leave_undo },
-	{ "take the tc rules from the source", unfilter_do, unfilter_undo },
-	{ "take the rate from the source", unrate_do, unrate_undo },
-	{ "change the addresses", addr_do, addr_undo },
-	{ "take trust and VLAN from the source", distrust_do, distrust_undo },
+	  settings_do, settings_undo, false },
+	{ "give event queues to the destination", eqs_do, eqs_undo, false },
+	{ "give the rate to the destination", rate_do, rate_undo, false },
+	{ "give the tc rules to the destination", filters_do, filters_undo,
+	  false },
+	{ "put the destination's port into the bridge", join_do, join_undo,
+	  true },
+	{ "take the source's port out of the bridge", leave_do, leave_undo,
+	  true },
+	{ "take the tc rules from the source", unfilter_do, unfilter_undo,
+	  false },
+	{ "take the rate from the source", unrate_do, unrate_undo, false },
+	{ "change the addresses", addr_do, addr_undo, false },
+	{ "take trust and VLAN from the source", distrust_do, distrust_undo,
+	  false },
 };
 
 /* A step that fails may have done a part of it. */
@@ -334,7 +355,7 @@ static int run_steps(struct migrate *mv)
 		mv->route = false;
 		err = steps[at].undo(mv);
 		/* What was not done may not be there to undo. */
-		if (err && at != i)
+		if (err && (at != i || steps[at].looks))
 			say("not undone: %s: %s", steps[at].what,
 			    strerror(-err));
 	}
