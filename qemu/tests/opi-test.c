@@ -1660,8 +1660,8 @@ static void test_malformed_self(void)
 #define ROOT_PORT       (4 << 3)        /* devfn */
 
 /*
- * Interrupts that are aimed at the slot, and switch it off: the function is gone
- * while the card is at work for it.  ECAM: Slot Control of the root port.
+ * Interrupts that are aimed at the slot, and switch it off: the function is
+ * gone while the card is at work for it.  ECAM: Slot Control of the port.
  */
 static void unplug_by(unsigned vector, void (*cause)(Bed *b))
 {

@@ -574,7 +574,7 @@ bool opi_qp_send(OpiQp *qp, int64_t *descs, int64_t *bytes)
             if (again == tail) {
                 return false;
             }
-            /* A driver that only moves its tail does not keep others waiting. */
+            /* Whoever only moves its tail does not keep others waiting. */
             (*descs)--;
             tail = again;
             partial = false;
