@@ -56,7 +56,7 @@ download() {
 }
 
 make_vfio() {
-	local at part
+	local at part tests
 
 	! opi_have "$dir" || return 0
 	opi_need_root "building the kernel's tests of VFIO"
@@ -65,8 +65,11 @@ make_vfio() {
 	at=$part/work
 	opi_logged vfio-source download "$at"
 	opi_logged vfio-headers "$OPI_TOP/qemu/inroot" -C "$at/src" make headers
-	opi_logged vfio-tests "$OPI_TOP/qemu/inroot" -C "$at/src" make -C tools/testing/selftests/vfio -j "$OPI_JOBS"
-	find "$at/src/tools/testing/selftests/vfio" -maxdepth 1 -type f -perm /111 ! -name '*.sh' -exec cp {} "$part/" \;
+	# It would find out by itself, but for a make above.
+	tests=$at/src/tools/testing/selftests/vfio
+	opi_logged vfio-tests "$OPI_TOP/qemu/inroot" -C "$at/src" make -C "$tests" -j "$OPI_JOBS" OUTPUT="$tests"
+	find "$tests" -maxdepth 1 -type f -perm /111 ! -name '*.sh' -exec cp {} "$part/" \;
+	[ -e "$part/vfio_dma_mapping_test" ] || opi_die "no tests of VFIO were built"
 	cp "$at/version" "$part/"
 	rm -rf "$at"
 	mv "$part" "$dir"
