@@ -147,6 +147,14 @@ a_process_sends_and_counts_as_fast_as_it_goes()
 	expect_range "frames on the DPU" "$got" 64 $((sent + 20))
 	refused 'Invalid argument' user 0 send "$mac" 1 59
 	refused 'no MAC address' user 0 send nobody 1
+	# It ends when it is told to, and lets go when the kernel wants the function.
+	user_bg sender 0 send "$mac" 3600
+	bg_stop sender
+	user_ends sender 0 'sent [0-9]+ frames'
+	user_bg sender 0 send "$mac" 3600
+	on_for 60 host sh -c 'echo $1 >/sys/bus/pci/drivers/vfio-pci/unbind' sh "$(vf_pci 0)"
+	user_ends sender 0 'the kernel wants the function back'
+	vf_bind 0 vfio-pci
 
 	user_bg counter 0 recv 3
 	mac=$(fn_field vf 0 .function.hw_addr)
