@@ -199,7 +199,10 @@ process_pktgen() {
 
 # move KEY QUEUES: there and back between two functions, which the peer follows.
 move() {
-	on host opi-user "$host_if" mig move "$host_more" "$HOST_IP" "$DPU_IP" "$MOVES" "$2" >"$WORK/user"
+	on host opi-user "$host_if" mig move "$host_more" "$HOST_IP" "$DPU_IP" "$MOVES" "$2" >"$WORK/user" || {
+		cat "$WORK/user" >&2
+		return 1
+	}
 	awk -v key="$1" '
 		$1 == "moved" && $2 ":" == $4 { moved = 1 }
 		moved && $1 == "each" {

@@ -157,8 +157,8 @@ list()
 	done
 }
 
-# shellcheck disable=SC2086 # words on purpose
 # What runs of a tier: KERNEL TEST[:CASE,CASE...][@SCALE].
+# shellcheck disable=SC2086 # words on purpose
 list_tier()
 {
 	local d k

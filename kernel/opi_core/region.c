@@ -146,7 +146,7 @@ static int opi_region_snapshot(struct devlink *devlink,
 	u8 *copy;
 	int err;
 
-	copy = kvzalloc(size, GFP_KERNEL);
+	copy = kvmalloc(size, GFP_KERNEL);
 	if (!copy)
 		return -ENOMEM;
 	err = ops->read(devlink, ops, extack, 0, size, copy);
