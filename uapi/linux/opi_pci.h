@@ -143,7 +143,8 @@ enum opi_health {
 
 /*
  * Page 0 belongs to the admin queue, page n + 1 to queue pair n.  The value
- * is the free-running tail that is also in ring memory.
+ * is the free-running tail; that of a queue pair is in ring memory too, where
+ * it counts.
  */
 #define OPI_DB_AQ_TAIL			0x00	/* in page 0 */
 #define OPI_DB_SQ_TAIL			0x00	/* in a queue pair's page */
