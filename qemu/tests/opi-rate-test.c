@@ -1036,6 +1036,9 @@ static void test_spoof(void)
         .flags = cpu_to_le16(OPI_TXD_F_VLAN),
         .vlan_tci = cpu_to_le16(5),
     };
+    struct opi_txd forged = {
+        .flags = cpu_to_le16(OPI_TXD_F_CSUM), .csum_start = cpu_to_le16(10),
+    };
     struct opi_cqe cqe;
     unsigned i;
 
@@ -1063,6 +1066,10 @@ static void test_spoof(void)
         build(other_mac, own, 0, NULL, 100);
         frame[6] ^= 1;
         sends(s, r->dpu, port, 100, NULL, SPOOFED);
+        /* Nor by having the card write it, as a checksum. */
+        frame[6] ^= 1;
+        sends(s, r->dpu, port, 100, &forged, BAD);
+        frame[6] ^= 1;
         /* Malformed comes first, down later. */
         sends(s, r->dpu, port, 13, NULL, BAD);
         g_assert_cmpint(port_state(r->dpu, port, false), ==, OPI_ST_OK);
@@ -1112,6 +1119,10 @@ static void test_vlan_send(void)
         .flags = cpu_to_le16(OPI_TXD_F_VLAN),
         .vlan_tci = cpu_to_le16(0x2123),
     };
+    /* The checksum that the card fills in, where a tag would be. */
+    struct opi_txd forged = {
+        .flags = cpu_to_le16(OPI_TXD_F_CSUM), .csum_start = cpu_to_le16(12),
+    };
     uint8_t own[6];
     struct opi_cqe cqe;
     unsigned i;
@@ -1125,6 +1136,7 @@ static void test_vlan_send(void)
     }
     build(other_mac, own, 0, NULL, 100);
     sends(r->fn[0], r->dpu, PF_PORT, 100, &meta, VLAN);
+    sends(r->fn[0], r->dpu, PF_PORT, 100, &forged, BAD);
     /* It comes before the address, which does not matter to a tag. */
     set_trust(r, 0, false);
     build(own, other_mac, 1, &tags[0], 100);

@@ -88,7 +88,9 @@ bool opi_offload_fits(const OpiFrame *f)
     const OpiMeta *m = &f->meta;
     uint32_t end = (uint32_t)m->csum_start + m->csum_offset;
 
-    if ((m->flags & OPI_TXD_F_CSUM) && end + 2 > f->len) {
+    /* Who sends it, and its tag, have been looked at before it is summed. */
+    if ((m->flags & OPI_TXD_F_CSUM) &&
+        (end < ADDRESSES + 2 || end + 2 > f->len)) {
         return false;
     }
     if (m->gso_type &&
