@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <linux/pci_regs.h>
 #include "opi-util.h"
 
 #define WAIT_MS 90000
@@ -862,6 +863,17 @@ static void test_soc(void)
     card_up(c);
     card_send(c, OPI_LINK_REG_WRITE, &st, 8, NULL, 0);
     card_expect_closed(c);
+    card_expect_good(c);
+
+    /* With the link the DMA ends, whenever the card hears of that. */
+    card_up(c);
+    reg_wait(s, OPI_REG_DEV_STATUS, UINT32_MAX, OPI_DEV_STATUS_READY);
+    cfg_writew(c->qts, 1, 0, PCI_COMMAND,
+               PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    g_assert_cmphex(c->ctrl->soc_flags, ==, OPI_CTRL_SOC_MASTER);
+    card_send(c, OPI_LINK_HELLO, &h, sizeof(h), NULL, 0);
+    card_expect_closed(c);
+    g_assert_cmphex(c->ctrl->soc_flags, ==, 0);
     card_expect_good(c);
 
     close(loose);

@@ -1950,6 +1950,8 @@ static void test_host_reset(void)
     bed_free(b);
 }
 
+#define PM_CTRL         (0x40 + PCI_PM_CTRL)
+
 static void test_bus_master(void)
 {
     static uint8_t before[64 << 10], after[64 << 10];
@@ -1996,6 +1998,18 @@ static void test_bus_master(void)
     traffic_start(b->host, b->dpu);
     pass(b->dpu, 1, b->host, 0, 64, 1);
 
+    /* Asleep, with mastering on. */
+    q = &b->host->qps[0];
+    mem_read(b->host, OPI_TEST_RAM, before, sizeof(before));
+    cfg_writew(b->hostq, 1, 0, PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET | 3);
+    qp_send(b->dpu, 0, 1, frame, 64, 1);
+    qp_wait_sent(b->dpu, 0);
+    mem_read(b->host, OPI_TEST_RAM, after, sizeof(after));
+    g_assert_cmpint(memcmp(before, after, sizeof(before)), ==, 0);
+    cfg_writew(b->hostq, 1, 0, PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+    traffic_start(b->host, b->dpu);
+    pass(b->dpu, 1, b->host, 0, 64, 1);
+
     /* The same of the DPU's function. */
     b->soc->ctrl->soc_flags = 0;
     qp_send(b->host, 0, 0, frame, 64, 1);
@@ -2004,6 +2018,17 @@ static void test_bus_master(void)
     reg_wait(b->dpu, OPI_REG_DEV_STATUS, OPI_DEV_STATUS_FATAL,
              OPI_DEV_STATUS_FATAL);
     b->soc->ctrl->soc_flags = OPI_CTRL_SOC_MASTER;
+    traffic_start(b->host, b->dpu);
+    pass(b->host, 0, b->dpu, 1, 64, 1);
+
+    /* Of a reset that the card has not heard of, though it may again. */
+    b->soc->ctrl->soc_resets++;
+    qp_send(b->host, 0, 0, frame, 64, 1);
+    qp_wait_sent(b->host, 0);
+    cmd_post(b->dpu, &cmd);
+    reg_wait(b->dpu, OPI_REG_DEV_STATUS, OPI_DEV_STATUS_FATAL,
+             OPI_DEV_STATUS_FATAL);
+    b->soc->ctrl->soc_resets--;
     traffic_start(b->host, b->dpu);
     pass(b->host, 0, b->dpu, 1, 64, 1);
     bed_free(b);

@@ -157,6 +157,9 @@ void fake_state(FakeSoc *f, uint32_t state, uint32_t event)
         .event = cpu_to_le32(event),
     };
 
+    if (event != OPI_LINK_EVENT_NONE) {
+        qatomic_inc(&f->ctrl->soc_resets);
+    }
     fake_send(f, OPI_LINK_SOC_STATE, &s, sizeof(s), NULL, 0);
 }
 

@@ -453,6 +453,7 @@ struct OpiCard {
     /* The link */
     OpiLink link;
     bool soc_state_seen;
+    uint32_t soc_resets;                /* that we have handled */
     uint64_t soc_instance;
     struct opi_ctrl *ctrl;
     int ctrl_fd;

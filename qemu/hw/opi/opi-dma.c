@@ -205,7 +205,10 @@ static void *opi_mem_map(OpiFn *fn, uint64_t addr, uint32_t len)
     OpiCard *c = fn->card;
     unsigned i;
 
-    if (c->ctrl && !(qatomic_read(&c->ctrl->soc_flags) & OPI_CTRL_SOC_MASTER)) {
+    /* Queues of before a reset are not those of whom the memory is now. */
+    if (c->ctrl &&
+        (!(qatomic_load_acquire(&c->ctrl->soc_flags) & OPI_CTRL_SOC_MASTER) ||
+         le32_to_cpu(qatomic_read(&c->ctrl->soc_resets)) != c->soc_resets)) {
         goto fault;
     }
     for (i = 0; i < c->nmem; i++) {

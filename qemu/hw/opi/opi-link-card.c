@@ -123,6 +123,7 @@ static const char *opi_link_card_open_ctrl(OpiCard *c)
         return "no eventfd";
     }
     c->ctrl = ctrl;
+    c->soc_resets = 0;
     c->ctrl_fd = fd;
     ctrl->magic = cpu_to_le32(OPI_CTRL_MAGIC);
     ctrl->version = cpu_to_le32(OPI_LINK_VERSION);
@@ -228,6 +229,7 @@ static const char *opi_link_card_soc(OpiCard *c, const void *data, uint32_t len,
     trace_opi_soc_state(state, event);
     c->soc_state = state;
     c->soc_state_seen = true;
+    c->soc_resets += event != OPI_LINK_EVENT_NONE;
     if (c->soc_up) {
         opi_card_soc_event(c, event);
     } else {

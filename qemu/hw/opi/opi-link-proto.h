@@ -140,7 +140,8 @@ struct opi_ctrl {
     uint32_t kick_pending;              /* soc sets, card clears */
     uint32_t aq_tail;                   /* soc writes */
     uint32_t soc_flags;                 /* soc writes, OPI_CTRL_SOC_* */
-    uint32_t rsvd3[13];
+    uint32_t soc_resets;                /* soc writes: resets and FLRs told */
+    uint32_t rsvd3[12];
     uint64_t kick[OPI_CTRL_WORDS];
     uint64_t rsvd4[4];
     uint8_t rsvd5[4096 - 320];

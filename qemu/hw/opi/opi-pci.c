@@ -78,6 +78,13 @@ void opi_pci_exit(PCIDevice *dev, OpiBars *bars)
     msix_uninit(dev, &bars->msix, &bars->msix);
 }
 
+bool opi_pci_may_dma(const PCIDevice *dev)
+{
+    return (pci_get_word(dev->config + PCI_COMMAND) & PCI_COMMAND_MASTER) &&
+           !(pci_get_word(dev->config + OPI_CAP_PM_OFF + PCI_PM_CTRL) &
+             PCI_PM_CTRL_STATE_MASK);
+}
+
 /* ---- Functions of the host --------------------------------------------- */
 
 static uint64_t opi_fn_regs_read(void *opaque, hwaddr addr, unsigned size)

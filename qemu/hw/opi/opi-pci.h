@@ -72,6 +72,8 @@ bool opi_pci_realize(PCIDevice *dev, OpiBars *bars, const MemoryRegionOps *regs,
                      const MemoryRegionOps *doorbells, void *opaque,
                      uint64_t doorbell_size, unsigned vectors, Error **errp);
 void opi_pci_exit(PCIDevice *dev, OpiBars *bars);
+/* Bus mastering is on, and the function does not sleep. */
+bool opi_pci_may_dma(const PCIDevice *dev);
 uint64_t opi_pci_doorbell_size(unsigned qps);
 
 #endif

@@ -54,6 +54,9 @@ static void opi_pf_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
     opi_pf_limit_vfs(dev);
     OPI_PF(dev)->configured = true;
     pci_default_write_config(dev, addr, val, len);
+    /* Neither DMA nor an interrupt leaves a function that sleeps. */
+    memory_region_set_enabled(&dev->bus_master_enable_region,
+                              opi_pci_may_dma(dev) && dev->enabled);
     pcie_cap_flr_write_config(dev, addr, val, len);
     opi_card_vfs_changed(OPI_PF(dev)->card);
 }

@@ -187,15 +187,6 @@ static void opi_soc_tell_master(OpiSoc *s, bool on)
     }
 }
 
-static bool opi_soc_master(OpiSoc *s)
-{
-    PCIDevice *dev = PCI_DEVICE(s);
-
-    return (pci_get_word(dev->config + PCI_COMMAND) & PCI_COMMAND_MASTER) &&
-           !(pci_get_word(dev->config + OPI_CAP_PM_OFF + PCI_PM_CTRL) &
-             PCI_PM_CTRL_STATE_MASK);
-}
-
 static void opi_soc_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
                                  int len)
 {
@@ -204,7 +195,7 @@ static void opi_soc_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
     s->configured = true;
     pci_default_write_config(dev, addr, val, len);
     pcie_cap_flr_write_config(dev, addr, val, len);
-    opi_soc_tell_master(s, opi_soc_master(s));
+    opi_soc_tell_master(s, opi_pci_may_dma(dev));
 }
 
 /* ---- The DPU's memory -------------------------------------------------- */
@@ -326,9 +317,16 @@ static void opi_soc_tell_state(OpiSoc *s, uint32_t event)
         .event = cpu_to_le32(event),
     };
 
-    if (s->offered) {
-        opi_link_send(&s->link, OPI_LINK_SOC_STATE, &m, sizeof(m), NULL, 0);
+    if (!s->offered) {
+        return;
     }
+    if (s->ctrl && event != OPI_LINK_EVENT_NONE) {
+        /* The card does no DMA until it has heard of this one. */
+        qatomic_set(&s->ctrl->soc_resets,
+                    cpu_to_le32(le32_to_cpu(s->ctrl->soc_resets) + 1));
+        smp_mb();
+    }
+    opi_link_send(&s->link, OPI_LINK_SOC_STATE, &m, sizeof(m), NULL, 0);
 }
 
 static void opi_soc_vm_state(void *opaque, bool running, RunState state)
@@ -394,6 +392,8 @@ static void opi_soc_closed(void *opaque)
         s->have_eventfds = false;
     }
     if (s->ctrl) {
+        /* The card may find out later than our guest, who has its memory back. */
+        opi_soc_tell_master(s, false);
         munmap(s->ctrl, OPI_CTRL_SIZE);
         s->ctrl = NULL;
     }
@@ -410,7 +410,7 @@ static void opi_soc_offer(OpiSoc *s)
         return;
     }
     s->offered = true;
-    opi_soc_tell_master(s, opi_soc_master(s));
+    opi_soc_tell_master(s, opi_pci_may_dma(PCI_DEVICE(s)));
     opi_soc_send_mem(s);
     opi_soc_tell_state(s, OPI_LINK_EVENT_NONE);
 }
