@@ -815,6 +815,15 @@ static void test_move(void)
     g_assert_cmpint(func_set_max_vfs(b->dpu, 1), ==, OPI_ST_OK);
     g_assert_cmphex(le64_to_cpu(mig_get(b->dpu, 0).src_serial), ==, 0);
     g_assert_cmpint(le32_to_cpu(mig_get(b->dpu, 0).src_func_id), ==, 0);
+    /* Of one that goes no state is told. */
+    g_assert_cmpint(vf_enable(b->hostq, 1), ==, 1);
+    g_assert_cmpint(set_migratable(b->dpu, 0, true), ==, OPI_ST_OK);
+    g_assert_cmpint(mig_set(b->host, 0, OPI_MIG_STOPPED), ==, OPI_ST_OK);
+    drain(b->dpu);
+    g_assert_cmpint(vf_enable(b->hostq, 0), ==, 0);
+    while (eq_try(b->dpu, 0, &e)) {
+        g_assert_cmpint(e.type, !=, OPI_EV_MIG);
+    }
     side_free(to);
     side_free(vf);
     bed_free(b);

@@ -1172,6 +1172,20 @@ static void test_vlan_send(void)
     rig_free(r);
 }
 
+/* The tag of a port VLAN is on the wire like any other. */
+static void test_vlan_charged(void)
+{
+    Rig *r = rig_new(0, 0, NULL);
+    Source src;
+
+    set_vlan(r, 0, 7);
+    source_fill(&src, r->fn[0], 0, 60, NULL);
+    leaf(r, 0, MBYTE / 2, 0, 0, 1, 0);
+    run(r, &src, 1, 4000);
+    assert_near(src.frames * 64, 2 * MBYTE);
+    rig_free(r);
+}
+
 static void test_vlan_receive(void)
 {
     Rig *r = rig_new(0, 0, NULL);
@@ -1467,6 +1481,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/rate/burst", test_burst);
     qtest_add_func("opi/rate/waits", test_waits);
     qtest_add_func("opi/rate/segments", test_segments);
+    qtest_add_func("opi/rate/port-vlan", test_vlan_charged);
     qtest_add_func("opi/rate/node", test_node);
     qtest_add_func("opi/rate/refused", test_refused);
     qtest_add_func("opi/rate/weights", test_weights);

@@ -1659,6 +1659,26 @@ static void test_malformed_self(void)
 
 #define ROOT_PORT       (4 << 3)        /* devfn */
 
+/* Bridge Control of the port above: a reset, of which the DPU hears. */
+static void test_bridge_self(void)
+{
+    Bed *b = bed_new(BED_FAKE, NULL);
+
+    traffic_start(b->host, b->dpu);
+    frame_fill(frame, 64, 1);
+    qtest_writel(b->hostq, OPI_TEST_BAR4 + 16,
+                 0xb0000000 + (ROOT_PORT << 12) + 0x3c);
+    qtest_writel(b->hostq, OPI_TEST_BAR4 + 24, PCI_BRIDGE_CTL_BUS_RESET << 16);
+    qp_send(b->dpu, 0, 1, frame, 64, 1);
+    qp_wait_sent(b->dpu, 0);
+    eq_wait(b->dpu, 0, OPI_EV_HOST_RESET);
+    cfg_writew(b->hostq, 0, ROOT_PORT, PCI_BRIDGE_CONTROL, 0);
+    opi_pci_setup(b->hostq);
+    g_assert_cmpint(reg_read(b->host, OPI_REG_AQ_STATUS), ==, 0);
+    traffic_start(b->host, b->dpu);
+    bed_free(b);
+}
+
 /*
  * Interrupts that are aimed at the slot, and switch it off: the function is
  * gone while the card is at work for it.  ECAM: Slot Control of the port.
@@ -2352,6 +2372,7 @@ int main(int argc, char **argv)
     qtest_add_func("opi/qp/malformed/index", test_malformed_index);
     qtest_add_func("opi/qp/malformed/dma", test_malformed_dma);
     qtest_add_func("opi/qp/malformed/self", test_malformed_self);
+    qtest_add_func("opi/qp/malformed/bridge", test_bridge_self);
     qtest_add_func("opi/qp/malformed/unplug", test_unplug_self);
     qtest_add_func("opi/qp/malformed/ring", test_ring_nowhere);
     qtest_add_func("opi/qp/random", test_random);

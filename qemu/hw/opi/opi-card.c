@@ -47,10 +47,17 @@ void opi_card_leave(OpiCard *c)
         for (i = 0; i < OPI_FNS; i++) {
             OpiFn *fn = opi_card_fn(c, i);
 
-            if (fn->reset_wanted) {
+            if (fn->role == OPI_ROLE_HOST_VF && fn->vf >= c->vfs) {
+                /* It goes, which the update sees to. */
+                fn->reset_wanted = false;
+            } else if (fn->reset_wanted) {
                 opi_mig_reset(fn);
                 opi_fn_reset(fn);
             }
+        }
+        if (c->reset_tell) {
+            c->reset_tell = false;
+            opi_event(&c->dpu, OPI_EV_HOST_RESET, 0, 0);
         }
         opi_card_update(c);
     }
@@ -343,6 +350,7 @@ void opi_card_host_reset(OpiCard *c, bool tell)
         /* A message signalled interrupt was aimed at our config space. */
         c->host.reset_wanted = true;
         c->reset_wanted = true;
+        c->reset_tell |= tell;
         return;
     }
     opi_card_enter(c);

@@ -466,6 +466,7 @@ struct OpiCard {
     unsigned busy;
     bool running;
     bool reset_wanted;                  /* of a function, or an update */
+    bool reset_tell;                    /* the DPU of the host's, then */
     bool aq_pending;                    /* of some function */
     QEMUBH *bh;
     QEMUTimer *retry;

@@ -414,6 +414,7 @@ bool opi_rate_admit(OpiQp *qp, const OpiFrame *f)
 {
     OpiRate *leaf = opi_qp_rate(qp), *e;
     OpiCard *c = qp->fn->card;
+    uint32_t segments;
     uint64_t bytes;
     int64_t now;
 
@@ -428,8 +429,16 @@ bool opi_rate_admit(OpiQp *qp, const OpiFrame *f)
         }
     }
     /* What is refused later is not charged for segments that it only names. */
-    bytes = f->len <= OPI_FRAME_MAX && opi_offload_fits(f) ?
-            opi_frame_on_wire(f, NULL) : MIN(f->len, OPI_FRAME_MAX);
+    if (f->len <= OPI_FRAME_MAX && opi_offload_fits(f)) {
+        bytes = opi_frame_on_wire(f, &segments);
+        /* The port VLAN's tag is still to come. */
+        if (qp->port && qp->port->owner->vlan &&
+            !(f->meta.flags & OPI_TXD_F_VLAN)) {
+            bytes += (uint64_t)segments * OPI_TAG_LEN;
+        }
+    } else {
+        bytes = MIN(f->len, OPI_FRAME_MAX);
+    }
     for (e = leaf; e->above; e = e->above) {
         if (e->max.rate) {
             e->max.level -= bytes;
