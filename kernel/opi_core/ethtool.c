@@ -32,6 +32,9 @@ static const struct opi_ethtool_stat opi_port_stats[] = {
 	OPI_PORT_STAT(tx_bad),
 	OPI_PORT_STAT(tx_down),
 	OPI_PORT_STAT(rx_filtered),
+	OPI_PORT_STAT(rx_policed),
+	OPI_PORT_STAT(tx_spoofed),
+	OPI_PORT_STAT(tx_vlan),
 	OPI_PORT_STAT(dma_faults),
 };
 

@@ -1093,8 +1093,10 @@ static void test_spoof(void)
         sends(s, r->dpu, port, 100, NULL, TAKEN);
         build(other_mac, own, 0, NULL, 100);
         sends(s, r->dpu, port, 100, NULL, SPOOFED);
+        /* The DPU is told of them, too. */
         g_assert_cmpint(le64_to_cpu(port_stats(r->dpu, port).tx_spoofed), ==,
-                        0);
+                        7);
+        g_assert_cmpint(le64_to_cpu(port_stats(s, port).tx_spoofed), ==, 7);
         /* The DPU may send as anybody. */
         build(own, other, 0, NULL, 100);
         set_trust(r, i, true);

@@ -29,6 +29,7 @@ CASES="
 	refuses_unprivileged_users
 	police_drops_what_is_too_much
 	police_of_packets_drops_what_is_too_much
+	a_flood_that_is_policed_starves_nobody
 	police_is_given_again_after_a_reset
 	police_goes_with_its_filter
 	refuses_what_the_card_cannot_police
@@ -414,6 +415,55 @@ police_of_packets_drops_what_is_too_much()
 	clsact
 	police pkts_rate 100 pkts_burst 10 conform-exceed drop/pipe
 	policed $((100 * 1514))
+}
+
+# asked: how many times in some seconds a program on the DPU gets an answer of the card.
+asked()
+{
+	# shellcheck disable=SC2016 # for the guest
+	dpu_sh 'n=0 end=$(($(cut -d. -f1 /proc/uptime) + 3))
+		while [ "$(cut -d. -f1 /proc/uptime)" -lt $end ]; do
+			ethtool -S "$1" >/dev/null || exit; n=$((n + 1))
+		done; echo $n' "$REP"
+}
+
+# A function sends all that it can to the DPU.  The admin queue answers; policed, the flood costs
+# neither a neighbour an answer nor the DPU the better part of its time.
+a_flood_that_is_policed_starves_nobody()
+{
+	local rep dropped
+	local errors idle flooded
+
+	vfs 1
+	defer "vfs 0"
+	rep=$(fn_rep vf 0)
+	host ip link set "$(vf_if 0)" up </dev/null
+	dpu ip link set "$rep" up </dev/null
+	await host 10 "[ \$(cat /sys/class/net/$(vf_if 0)/carrier) = 1 ]"
+	errors=$(health_field dpu aq error)
+	idle=$(asked)
+	flood flood_vf "$(vf_if 0)"
+	flooded=$(asked)
+	[ "$flooded" -gt 0 ]
+	dpu tc qdisc replace dev "$rep" clsact </dev/null
+	defer "dpu tc qdisc del dev $rep clsact 2>/dev/null || :"
+	dpu tc filter add dev "$rep" ingress matchall skip_sw action police pkts_rate 50 pkts_burst 10 conform-exceed drop/continue </dev/null
+	dropped=$(estat dpu "$rep" port_rx_policed)
+	neighbour ping
+	measured policed_leaves_time "$idle" "$flooded"
+	lost_nothing ping
+	bg_stop flood_vf
+	[ "$(estat dpu "$rep" port_rx_policed)" -gt "$((dropped + 100))" ]
+	expect_eq "errors of the admin queue" "$(health_field dpu aq error)" "$errors"
+}
+
+policed_leaves_time()
+{
+	local policed
+
+	policed=$(asked)
+	note "answers of the card in 3 s: $1, $2 under a flood, $policed when it is policed"
+	expect_range "answers" "$policed" $(($1 / 5)) 1000000
 }
 
 police_is_given_again_after_a_reset()

@@ -21,6 +21,7 @@ CASES="
 	a_vf_is_a_netdev_on_the_host_and_a_port_of_the_dpu
 	representors_are_found_as_orchestrators_do
 	traffic_through_several_functions
+	what_an_untrusted_vf_may_not_send_is_counted
 	vfs_come_and_go_under_traffic
 	a_vf_is_reset_while_another_sends
 	a_vf_is_unbound_and_bound
@@ -161,11 +162,54 @@ traffic_through_several_functions()
 	# forgotten an address asks all.
 	ping_from vf2 10.77.0.111
 	# shellcheck disable=SC2016 # for the guest
-	expect_eq "frames for another" "$(host_sh '
-		ip netns exec vf0 tcpdump -l -nn -i any "icmp and dst $1" 2>/run/vf0.err & p=$!
-		"$2" 10 "grep -q listening /run/vf0.err"
-		ip netns exec vf2 ping -q -c 3 -i 0.2 "$1" >/dev/null
-		kill $p; wait $p' 10.77.0.111 "$GUEST/await")" ""
+	expect_eq "frames for another, and its own" "$(host_sh '
+		ip netns exec vf0 tcpdump -l -nn -i "$4" "icmp[icmptype] == icmp-echo" 2>/run/vf0.err >/run/vf0.out & p=$!
+		"$2" 10 "grep -q listening /run/vf0.err" &&
+			ip netns exec vf2 ping -q -c 3 -i 0.2 "$1" >/dev/null &&
+			ip netns exec vf2 ping -q -c 1 "$3" >/dev/null && "$2" 10 "grep -q \"> $3:\" /run/vf0.out"
+		kill $p; wait $p; sed "s/.* > \([0-9.]*\):.*/\1/" /run/vf0.out' 10.77.0.111 "$GUEST/await" 10.77.0.110 "$(host_sh 'ip netns exec vf0 ls /sys/class/net | grep -v "^lo$"')")" 10.77.0.110
+}
+
+# sent_as VF SOURCE [TAG]: counts how many of five such frames were taken, were spoofed, and
+# had a tag that they may not have, as host and DPU see it.  Nobody else sends.
+violations() { estat "$1" "$2" port_tx_spoofed; estat "$1" "$2" port_tx_vlan; }
+sent_as()
+{
+	local dev rep was now vm
+
+	dev=$(vf_if "$1") rep=$(fn_rep vf "$1")
+	was="$(netdev_stat dpu "$rep" rx_packets) $(violations host "$dev" | xargs)"
+	host mausezahn "$dev" -q -c 5 -p 100 -a "$2" -b 02:00:00:00:00:99 ${3:+-Q "$3"} -t ip </dev/null >/dev/null 2>&1
+	# Sent in order: the card has done with all of them when this one is there.
+	now="$(netdev_stat dpu "$rep" rx_packets) $(violations host "$dev" | xargs)"
+	expect_eq "violations as the DPU sees them" "$(violations dpu "$rep" | xargs)" "${now#* }"
+	# shellcheck disable=SC2086 # words
+	set -- $was $now
+	echo "$(($4 - $1)) $(($5 - $2)) $(($6 - $3))"
+}
+
+what_an_untrusted_vf_may_not_send_is_counted()
+{
+	local own vf
+
+	vfs 1
+	defer "dpu opitool function set vf 0 trust on vlan 0 </dev/null"
+	vf=$(vf_if 0)
+	defer "host sysctl -qw net.ipv6.conf.$vf.disable_ipv6=0"
+	host sysctl -qw "net.ipv6.conf.$vf.disable_ipv6=1" </dev/null
+	host ip link set "$vf" up </dev/null
+	dpu ip link set "$(fn_rep vf 0)" up </dev/null
+	await host 10 "[ \$(cat /sys/class/net/$vf/carrier) = 1 ]"
+	own=$(host cat "/sys/class/net/$vf/address" </dev/null)
+
+	expect_eq "trusted, as another" "$(sent_as 0 02:00:00:00:00:98)" "5 0 0"
+	dpu opitool function set vf 0 trust off </dev/null
+	expect_eq "as itself" "$(sent_as 0 "$own")" "5 0 0"
+	expect_eq "as another" "$(sent_as 0 02:00:00:00:00:98)" "0 5 0"
+	expect_eq "with a tag" "$(sent_as 0 "$own" 5)" "5 0 0"
+	dpu opitool function set vf 0 vlan 7 </dev/null
+	expect_eq "with a tag beside the card's" "$(sent_as 0 "$own" 5)" "0 0 5"
+	expect_eq "without" "$(sent_as 0 "$own")" "5 0 0"
 }
 
 vfs_come_and_go_under_traffic()

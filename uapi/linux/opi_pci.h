@@ -446,8 +446,8 @@ struct opi_port_stats {
 	__le64	tx_down;		/* sent while the port was down */
 	__le64	rx_filtered;		/* the receiver's filter did not want it */
 	__le64	rx_policed;		/* DPU side: more than PORT_SET_POLICE lets pass */
-	__le64	tx_spoofed;		/* function: source is not its MAC address */
-	__le64	tx_vlan;		/* function with a port VLAN: sent with a tag */
+	__le64	tx_spoofed;		/* of the function: source is not its MAC address */
+	__le64	tx_vlan;		/* of the function: a tag, and it has a port VLAN */
 	__le64	dma_faults;		/* accesses to memory that the function was refused */
 	__u8	rsvd[16];
 };

@@ -389,8 +389,15 @@ static uint16_t opi_cmd_port_get(OpiFn *fn, OpiPort *p, OpiReply *r)
 
 static uint16_t opi_cmd_port_stats(OpiFn *fn, OpiPort *p, OpiReply *r)
 {
-    r->len = sizeof(r->buf.stats);
-    opi_port_end_stats(opi_port_end(fn, p), &r->buf.stats);
+    struct opi_port_stats *s = &r->buf.stats;
+
+    r->len = sizeof(*s);
+    opi_port_end_stats(opi_port_end(fn, p), s);
+    if (opi_fn_is_dpu(fn)) {
+        /* The function's violations are its owner's business. */
+        s->tx_spoofed = cpu_to_le64(p->func.tx_spoofed);
+        s->tx_vlan = cpu_to_le64(p->func.tx_vlan);
+    }
     return OPI_ST_OK;
 }
 
