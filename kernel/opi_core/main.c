@@ -48,8 +48,13 @@ static int opi_dev_identify(struct opi_dev *od)
 	    le32_to_cpu(id.iface_version) >> 16 != OPI_IFACE_MAJOR)
 		return -EPROTO;
 
-	/* Another card in the place of the old one: its ports are others. */
-	if (id.serial != od->ident.serial) {
+	if (od->pdev->device == OPI_PCI_DEVICE_ID_VF) {
+		err = opi_port_moved(od, le32_to_cpu(id.port),
+				     le32_to_cpu(id.func_id));
+		if (err)
+			return err;
+	} else if (id.serial != od->ident.serial) {
+		/* Another card in the place of the old one: so are its ports. */
 		opi_ports_remove(od);
 		opi_funcs_remove(od);
 	}
@@ -340,6 +345,25 @@ static void opi_event_handle(struct opi_dev *od, const struct opi_event *ev,
 	}
 }
 
+/*
+ * Whatever the events that were lost have said.  To a virtual function that was moved
+ * the loss says that it may be another one.
+ */
+static void opi_dev_resync(struct opi_dev *od)
+{
+	int err = 0;
+
+	if (od->pdev->device == OPI_PCI_DEVICE_ID_VF)
+		err = opi_dev_identify(od);
+	if (!err)
+		err = opi_table_sync(od);
+	if (!err)
+		opi_ports_refresh(od);
+	else if (!opi_no_service(err))
+		/* Nothing else says once more that there is something to ask for. */
+		opi_dev_queue_reset(od);
+}
+
 static void opi_event_work(struct work_struct *work)
 {
 	struct opi_dev *od = container_of(work, struct opi_dev, event_work);
@@ -358,9 +382,8 @@ static void opi_event_work(struct work_struct *work)
 		od->event_seq = ev.seq;
 		opi_event_handle(od, &ev, &more, &show, &resync);
 	}
-	/* Whatever the events that were lost have said. */
-	if (resync && !opi_table_sync(od))
-		opi_ports_refresh(od);
+	if (resync)
+		opi_dev_resync(od);
 	if (show || resync)
 		opi_dev_show(od, more);
 	devl_unlock(devlink);

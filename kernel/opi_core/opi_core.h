@@ -462,6 +462,7 @@ struct opi_port *opi_port_make(struct opi_dev *od, u32 id, struct opi_qset *qs,
 void opi_port_del(struct opi_port *port);
 int opi_port_found(struct opi_dev *od, u32 id);
 void opi_port_gone(struct opi_dev *od, u32 id, u32 func_id);
+int opi_port_moved(struct opi_dev *od, u32 id, u32 func_id);
 int opi_ports_sync(struct opi_dev *od);
 void opi_ports_remove(struct opi_dev *od);
 void opi_ports_refresh(struct opi_dev *od);

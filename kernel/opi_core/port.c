@@ -206,6 +206,43 @@ void opi_port_gone(struct opi_dev *od, u32 id, u32 func_id)
 		opi_port_del(port);
 }
 
+/**
+ * opi_port_moved - a virtual function may be another one than it was
+ * @od:		its device
+ * @id:		port that it has now
+ * @func_id:	id that it has now
+ *
+ * Its state was moved under its driver (interface, "The DPU's settings").  Who uses it
+ * sees no other one: it keeps its netdev, and its index in devlink.
+ *
+ * Context: devl_lock held, rtnl not held, may sleep.
+ * Return: 0 or a negative errno; nothing has changed then.
+ */
+int opi_port_moved(struct opi_dev *od, u32 id, u32 func_id)
+{
+	struct opi_port *port;
+	unsigned long old = 0;
+	int err = 0;
+
+	rtnl_lock();
+	port = xa_find(&od->ports, &old, ULONG_MAX, XA_PRESENT);
+	if (!port)
+		goto out;
+	if (old != id) {
+		err = xa_insert(&od->ports, id, port, GFP_KERNEL);
+		if (err)
+			goto out;
+		xa_erase(&od->ports, old);
+	}
+	mutex_lock(&port->lock);
+	port->id = id;
+	port->func_id = func_id;
+	mutex_unlock(&port->lock);
+out:
+	rtnl_unlock();
+	return err;
+}
+
 static int opi_ports_list(struct opi_dev *od)
 {
 	if (!opi_is_dpu(od))
@@ -229,8 +266,13 @@ int opi_ports_sync(struct opi_dev *od)
 	unsigned long id;
 	int err;
 
-	xa_for_each(&od->ports, id, port)
+	xa_for_each(&od->ports, id, port) {
 		port->seen = false;
+		/* Queue pairs that are not shared are of one netdev at a time. */
+		if (!opi_is_dpu(od) && !port->sf &&
+		    id != le32_to_cpu(od->ident.port))
+			opi_port_del(port);
+	}
 
 	err = opi_ports_list(od);
 	if (err)

@@ -22,6 +22,7 @@ CASES="
 	a_guest_boots_with_its_function
 	checked_data_goes_both_ways
 	the_guest_moves_and_its_connections_stay
+	the_guests_driver_goes_on_with_another_function
 	a_destination_that_is_not_migratable_is_refused
 	a_destination_that_has_less_is_refused
 	a_destination_that_dies_leaves_the_guest_where_it_was
@@ -101,6 +102,27 @@ the_guest_moves_and_its_connections_stay()
 	done
 	data_ends
 	note "longest gap: $(jq .longest_gap <<<"$DATA") s"
+}
+
+# in_guest COMMAND
+in_guest() { nested run "vf$AT" "$(secs 60)" "$1"; }
+
+# Ids and port are others then.  What the driver asks of the card, and a reset, go on as before,
+# and the netdev is the same: the guest's address stays with it.
+the_guests_driver_goes_on_with_another_function()
+{
+	local net
+
+	guest_up
+	move_guest
+	await_ping dpu 60 "$GUEST_IP"
+	net=$(in_guest 'ls /sys/bus/pci/drivers/opi_core/0000*/net')
+	in_guest "ip link set $net down; ip link set $net up"
+	await_ping dpu 60 "$GUEST_IP"
+	in_guest 'for f in /sys/bus/pci/drivers/opi_core/0000*/reset; do echo 1 >$f; done'
+	await_ping dpu 60 "$GUEST_IP"
+	expect_eq "netdev" "$(in_guest 'ls /sys/bus/pci/drivers/opi_core/0000*/net')" "$net"
+	expect_eq "complaints" "$(in_guest 'dmesg | grep -E "opi_core.*(fail|does not|no queue)|BUG|WARNING"; true')" ""
 }
 
 # move_fails ERE [TROUBLE...]: FROM goes on as if nothing had been, and its connections with it.

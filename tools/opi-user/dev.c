@@ -193,7 +193,8 @@ int dev_open_beside(struct dev *d, const char *bdf, bool cdev, struct dev *other
  * @d:		the function where it is now, not RUNNING yet
  * @other:	the function where it was
  *
- * What migration does not bring is here: configuration space and interrupts.
+ * What migration does not bring is here: configuration space and interrupts.  Who the
+ * function is can be asked when it is RUNNING: dev_identify().
  */
 int dev_adopt(struct dev *d, const struct dev *other)
 {
@@ -206,8 +207,6 @@ int dev_adopt(struct dev *d, const struct dev *other)
 	d->aq = other->aq;
 	memcpy(d->eqs, other->eqs, sizeof(d->eqs));
 	d->qp = other->qp;
-	d->id = other->id;
-	d->port = other->port;
 	err = vfio_bus_master(&d->vfio);
 	return err ? err : vfio_msix(&d->vfio, d->eventfds, d->n_eqs);
 }
@@ -583,6 +582,21 @@ int dev_eq_create(struct dev *d, unsigned int n)
 }
 
 /**
+ * dev_identify - ask the function who it is
+ * @d:		the function, whose admin queue runs
+ *
+ * One that was moved here has other ids, and its port another number.
+ */
+int dev_identify(struct dev *d)
+{
+	int err;
+
+	err = dev_cmd(d, OPI_CMD_IDENTIFY, 0, NULL, &d->id, sizeof(d->id));
+	return err ? err : dev_cmd(d, OPI_CMD_PORT_GET, le32toh(d->id.port),
+				   NULL, &d->port, sizeof(d->port));
+}
+
+/**
  * dev_start - reset the function and set up everything but queue pairs
  * @d:		the function
  */
@@ -595,10 +609,7 @@ int dev_start(struct dev *d)
 	if (!err)
 		err = dev_aq_start(d);
 	if (!err)
-		err = dev_cmd(d, OPI_CMD_IDENTIFY, 0, NULL, &d->id, sizeof(d->id));
-	if (!err)
-		err = dev_cmd(d, OPI_CMD_PORT_GET, le32toh(d->id.port), NULL,
-			      &d->port, sizeof(d->port));
+		err = dev_identify(d);
 	for (i = 0; !err && i < d->n_eqs; i++)
 		err = dev_eq_create(d, i);
 	return err;

@@ -119,6 +119,7 @@ extern int dev_stop;
 int dev_open(struct dev *d, const char *bdf, bool cdev);
 int dev_open_beside(struct dev *d, const char *bdf, bool cdev, struct dev *other);
 int dev_adopt(struct dev *d, const struct dev *other);
+int dev_identify(struct dev *d);
 void dev_close(struct dev *d);
 int dev_reset(struct dev *d);
 int dev_aq_start(struct dev *d);

@@ -372,6 +372,8 @@ int mig_move(struct dev *from, struct dev *to, struct mig_cost *cost)
 		err = vfio_mig_set(&to->vfio, VFIO_DEVICE_STATE_RUNNING, &none);
 	cost->us = now_us() - began;
 	cost->stopped_us = now_us() - stopped;
+	if (!err)
+		err = dev_identify(to);
 	if (out >= 0)
 		close(out);
 	if (in >= 0)
