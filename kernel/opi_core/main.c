@@ -652,6 +652,13 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto err_txrx;
 
+	/*
+	 * Who had the function before may have left it queues in memory that is ours now: none
+	 * of them must be left when it may write again.  A card that does not answer now does
+	 * no DMA, or is reset before it is used.
+	 */
+	opi_hw_reset(od);
+
 	/* With the lock held, an early interrupt's work waits for us. */
 	devl_lock(devlink);
 	pci_set_master(pdev);

@@ -152,27 +152,18 @@ static int opi_vfio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return err;
 }
 
-/*
- * VFIO resets a function that is closed, but not one that is closed because it is
- * removed, whose lock the PCI core holds.  The next driver would find it where
- * migration has left it.
- */
-static void opi_vfio_leave(struct pci_dev *pdev)
-{
-	struct opi_mig_info info;
-
-	if (opi_vf_mig_get(pdev, &info) || info.state == OPI_MIG_RUNNING)
-		return;
-	pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
-}
-
 /* Waits until the process has let the function go, which it is asked for. */
 static void opi_vfio_remove(struct pci_dev *pdev)
 {
 	struct opi_vfio *ov = opi_vfio_drvdata(pdev);
 
 	vfio_pci_core_unregister_device(&ov->core);
-	opi_vfio_leave(pdev);
+	/*
+	 * VFIO resets a function that is closed, but not one that is closed because it is
+	 * removed, whose lock the PCI core holds.  The next driver would find it where
+	 * migration has left it, and with the queues of the process.
+	 */
+	pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
 	vfio_put_device(&ov->core.vdev);
 }
 
