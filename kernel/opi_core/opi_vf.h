@@ -22,6 +22,7 @@ int opi_vf_mig_set(struct pci_dev *pdev, u8 state);
 int opi_vf_mig_save(struct pci_dev *pdev, u64 offset, void *buf, size_t size);
 int opi_vf_mig_load(struct pci_dev *pdev, u64 offset, const void *buf,
 		    size_t size);
+bool opi_vf_can_log(struct pci_dev *pdev);
 int opi_vf_dirty_start(struct pci_dev *pdev,
 		       const struct opi_dirty_config *config, size_t size,
 		       u32 *order);

@@ -105,6 +105,18 @@ int opi_vf_mig_load(struct pci_dev *pdev, u64 offset, const void *buf,
 EXPORT_SYMBOL_GPL(opi_vf_mig_load);
 
 /**
+ * opi_vf_can_log - can the card log which pages a virtual function writes?
+ * @pdev:	the virtual function
+ */
+bool opi_vf_can_log(struct pci_dev *pdev)
+{
+	u32 vf;
+
+	return !IS_ERR(opi_vf_pf(pdev, OPI_CAP_DIRTY, &vf));
+}
+EXPORT_SYMBOL_GPL(opi_vf_can_log);
+
+/**
  * opi_vf_dirty_start - log which pages a virtual function writes
  * @pdev:	the virtual function
  * @config:	what to log, with the ranges behind it

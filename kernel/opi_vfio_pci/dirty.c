@@ -47,6 +47,7 @@ static int opi_vfio_dirty_start(struct vfio_device *vdev,
 {
 	struct opi_dirty_config *config __free(kfree) = NULL;
 	struct opi_vfio *ov = to_opi_vfio(vdev);
+	size_t size;
 	u32 order;
 	int err;
 
@@ -68,8 +69,11 @@ static int opi_vfio_dirty_start(struct vfio_device *vdev,
 	guard(mutex)(&ov->dirty_lock);
 	if (ov->logging)
 		return -EEXIST;
-	err = opi_vf_dirty_start(ov->core.pdev, config, sizeof(*config) +
-				 err * sizeof(struct opi_dirty_range), &order);
+	size = sizeof(*config) + err * sizeof(struct opi_dirty_range);
+	err = opi_vf_dirty_start(ov->core.pdev, config, size, &order);
+	/* One that could not be stopped, because the DPU did not let us. */
+	if (err == -EEXIST && !opi_vf_dirty_stop(ov->core.pdev))
+		err = opi_vf_dirty_start(ov->core.pdev, config, size, &order);
 	if (err)
 		return err;
 	if (order < OPI_DIRTY_ORDER_MIN || order > OPI_DIRTY_ORDER_MAX) {

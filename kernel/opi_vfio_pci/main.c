@@ -33,8 +33,8 @@ static int opi_vfio_init(struct vfio_device *vdev)
 	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 				VFIO_MIGRATION_PRE_COPY;
 	vdev->mig_ops = &opi_vfio_mig_ops;
-	/* Without it the kernel has no bitmap to give to the process. */
-	if (IS_ENABLED(CONFIG_IOMMUFD_DRIVER))
+	/* Without the former the kernel has no bitmap to give to the process. */
+	if (IS_ENABLED(CONFIG_IOMMUFD_DRIVER) && opi_vf_can_log(ov->core.pdev))
 		vdev->log_ops = &opi_vfio_log_ops;
 	return 0;
 }

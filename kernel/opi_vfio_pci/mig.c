@@ -6,7 +6,8 @@
  *
  * The card's state can change behind our back, when the physical function is
  * reset.  So it is looked at before and, if a command fails, after: if it is not
- * what it was, the function is in ERROR until the process resets it.
+ * what it was, or is not known then, the function is in ERROR until the process
+ * resets it.
  */
 #include <linux/err.h>
 #include <linux/file.h>
@@ -140,19 +141,16 @@ static struct file *opi_vfio_mig_load(struct opi_vfio *ov)
 #define OPI_ARC(from, to)	((from) << 4 | (to))
 
 /*
- * From ov->state to @to, one arc.  A file, if there is a new one to be given to the
- * process, NULL, or an error.
+ * From ov->state, in which the card has said @info, to @to: one arc.  A file, if there
+ * is a new one to be given to the process, NULL, or an error.
  */
 static struct file *opi_vfio_mig_arc(struct opi_vfio *ov,
-				     enum vfio_device_mig_state to)
+				     enum vfio_device_mig_state to,
+				     const struct opi_mig_info *info)
 {
 	u8 card = opi_vfio_card_state(to);
-	struct opi_mig_info info;
+	struct file *file;
 	int err;
-
-	err = opi_vfio_mig_look(ov, &info);
-	if (err)
-		return ERR_PTR(err);
 
 	switch (OPI_ARC(ov->state, to)) {
 	case OPI_ARC(VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_RUNNING_P2P):
@@ -169,18 +167,20 @@ static struct file *opi_vfio_mig_arc(struct opi_vfio *ov,
 	case OPI_ARC(VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_PRE_COPY):
 	case OPI_ARC(VFIO_DEVICE_STATE_RUNNING_P2P,
 		     VFIO_DEVICE_STATE_PRE_COPY_P2P):
-		return opi_vfio_mig_save(ov, info.precopy_size);
+		return opi_vfio_mig_save(ov, info->precopy_size);
 
 	case OPI_ARC(VFIO_DEVICE_STATE_PRE_COPY_P2P,
 		     VFIO_DEVICE_STATE_STOP_COPY):
 		err = opi_vf_mig_set(ov->core.pdev, card);
-		if (!err)
-			err = opi_vfio_mig_save_rest(ov);
+		if (err)
+			return ERR_PTR(err);
+		err = opi_vfio_mig_save_rest(ov);
+		if (err)
+			opi_vf_mig_set(ov->core.pdev, OPI_MIG_P2P);
 		return ERR_PTR(err);
 
-	case OPI_ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY): {
-		struct file *file = opi_vfio_mig_save(ov, info.precopy_size);
-
+	case OPI_ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY):
+		file = opi_vfio_mig_save(ov, info->precopy_size);
 		if (IS_ERR(file))
 			return file;
 		err = opi_vfio_mig_save_rest(ov);
@@ -189,7 +189,6 @@ static struct file *opi_vfio_mig_arc(struct opi_vfio *ov,
 		fput(file);
 		opi_vfio_mig_end_stream(ov);
 		return ERR_PTR(err);
-	}
 
 	case OPI_ARC(VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING):
 	case OPI_ARC(VFIO_DEVICE_STATE_PRE_COPY_P2P,
@@ -199,8 +198,16 @@ static struct file *opi_vfio_mig_arc(struct opi_vfio *ov,
 		return NULL;
 
 	case OPI_ARC(VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RESUMING):
+		/* Nothing leads back from what comes then. */
+		file = opi_vfio_mig_load(ov);
+		if (IS_ERR(file))
+			return file;
 		err = opi_vf_mig_set(ov->core.pdev, card);
-		return err ? ERR_PTR(err) : opi_vfio_mig_load(ov);
+		if (!err)
+			return file;
+		fput(file);
+		opi_vfio_mig_end_stream(ov);
+		return ERR_PTR(err);
 
 	case OPI_ARC(VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP):
 		opi_vfio_mig_end_stream(ov);
@@ -218,8 +225,14 @@ static struct file *opi_vfio_mig_step(struct opi_vfio *ov,
 {
 	struct opi_mig_info info;
 	struct file *file;
+	int err;
 
-	file = opi_vfio_mig_arc(ov, to);
+	/* Who cannot be asked has not been told anything, either. */
+	err = opi_vfio_mig_look(ov, &info);
+	if (err && err != -ESTALE)
+		return ERR_PTR(err);
+
+	file = err ? ERR_PTR(err) : opi_vfio_mig_arc(ov, to, &info);
 	if (!IS_ERR(file)) {
 		ov->state = to;
 		return file;

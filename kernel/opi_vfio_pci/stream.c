@@ -224,13 +224,14 @@ static int opi_stream_fill(struct opi_vfio_stream *stream, u8 *data,
 	size_t len = stream->len;
 
 	while (len < size) {
+		size_t want = min_t(size_t, size - len, OPI_CMD_BUF_MAX);
 		int n = opi_vf_mig_save(stream->ov->core.pdev, len, data + len,
-					min_t(size_t, size - len,
-					      OPI_CMD_BUF_MAX));
+					want);
 
 		if (n < 0)
 			return n;
-		if (!n)
+		/* A card that gives it by the byte would keep us for hours. */
+		if (n != want)
 			return -EPROTO;
 		len += n;
 	}
