@@ -92,9 +92,12 @@ void opi_aq_exit(struct opi_dev *od)
 	struct device *dev = &od->pdev->dev;
 	struct opi_aq *aq = &od->aq;
 
-	if (aq->bufs)
+	if (aq->bufs) {
+		/* There may be a secret in it that the card has not read. */
+		memzero_explicit(aq->bufs, OPI_AQ_SLOTS * OPI_CMD_BUF_MAX);
 		dma_free_coherent(dev, OPI_AQ_SLOTS * OPI_CMD_BUF_MAX,
 				  aq->bufs, aq->bufs_dma);
+	}
 	if (aq->cq)
 		dma_free_coherent(dev, OPI_AQ_SLOTS * sizeof(*aq->cq),
 				  aq->cq, aq->cq_dma);
@@ -349,6 +352,9 @@ static int opi_aq_wait(struct opi_dev *od, struct opi_aq_slot *slot)
 	} else {
 		slot->state = OPI_SLOT_LOST;
 		aq->stats.timeouts += err == -ETIMEDOUT;
+		/* With a thousand ports to leave, once is enough. */
+		if (test_bit(OPI_DEV_F_LEAVING, &od->flags))
+			aq->running = false;
 	}
 	spin_unlock_irq(&aq->lock);
 	return err;

@@ -224,8 +224,21 @@ static void opi_tx_put_txd(const struct opi_txd *txd, struct devlink_fmsg *fmsg)
 	devlink_fmsg_obj_nest_end(fmsg);
 }
 
+/* What the card says of a queue pair; a @mute one is not asked for each. */
+static bool opi_qp_ask(struct opi_qp *qp, struct opi_qp_info *info, bool *mute)
+{
+	int err;
+
+	if (*mute)
+		return false;
+	err = opi_cmd_qp_query(qp->od, qp->id, info);
+	*mute = opi_no_answer(err);
+	return !err;
+}
+
 /* What we know of a sending half, and what the card says of it. */
-static void opi_tx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring)
+static void opi_tx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring,
+		       bool *mute)
 {
 	struct opi_tx_view view;
 	struct opi_qp_info info;
@@ -252,7 +265,7 @@ static void opi_tx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring)
 			opi_tx_put_txd(&view.txd[i], fmsg);
 		devlink_fmsg_arr_pair_nest_end(fmsg);
 	}
-	if (!opi_cmd_qp_query(qp->od, qp->id, &info)) {
+	if (opi_qp_ask(qp, &info, mute)) {
 		devlink_fmsg_u32_pair_put(fmsg, "card_state", info.state);
 		devlink_fmsg_u32_pair_put(fmsg, "card_error", info.error);
 		devlink_fmsg_u32_pair_put(fmsg, "card_sent",
@@ -279,7 +292,8 @@ static void opi_rx_put_cqe(const struct opi_cqe *cqe, struct devlink_fmsg *fmsg)
  * What we know of a receiving half, and what the card says of it.  NAPI may be
  * at work on it, so the numbers need not be of one moment.
  */
-static void opi_rx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring)
+static void opi_rx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring,
+		       bool *mute)
 {
 	struct opi_rq *rq = &qp->rq;
 	struct opi_qp_info info;
@@ -304,7 +318,7 @@ static void opi_rx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring)
 				       fmsg);
 		devlink_fmsg_arr_pair_nest_end(fmsg);
 	}
-	if (!opi_cmd_qp_query(qp->od, qp->id, &info)) {
+	if (opi_qp_ask(qp, &info, mute)) {
 		devlink_fmsg_u32_pair_put(fmsg, "card_state", info.state);
 		devlink_fmsg_u32_pair_put(fmsg, "card_error", info.error);
 		devlink_fmsg_u32_pair_put(fmsg, "card_fetched",
@@ -318,8 +332,10 @@ static void opi_rx_put(struct opi_qp *qp, struct devlink_fmsg *fmsg, bool ring)
 static void opi_qps_put_all(struct opi_dev *od, const unsigned long *which,
 			    struct devlink_fmsg *fmsg, bool ring,
 			    void (*put)(struct opi_qp *qp,
-					struct devlink_fmsg *fmsg, bool ring))
+					struct devlink_fmsg *fmsg, bool ring,
+					bool *mute))
 {
+	bool mute = false;
 	unsigned int i;
 
 	devlink_fmsg_arr_pair_nest_start(fmsg, "queues");
@@ -328,7 +344,7 @@ static void opi_qps_put_all(struct opi_dev *od, const unsigned long *which,
 		struct opi_qp *qp = rtnl_dereference(od->qs.qps[i]);
 
 		if (qp && (!which || test_bit(i, which)))
-			put(qp, fmsg, ring);
+			put(qp, fmsg, ring, &mute);
 	}
 	rtnl_unlock();
 	devlink_fmsg_arr_pair_nest_end(fmsg);

@@ -747,6 +747,7 @@ static void opi_remove(struct pci_dev *pdev)
 	opi_sfs_exit(od);
 
 	set_bit(OPI_DEV_F_REMOVING, &od->flags);
+	set_bit(OPI_DEV_F_LEAVING, &od->flags);
 	/* Before that what they report to is gone. */
 	opi_dev_disable_works(od);
 

@@ -57,6 +57,7 @@ enum opi_dev_flag {
 	OPI_DEV_F_REMOVING,	/* never start again */
 	OPI_DEV_F_BLOCKED,	/* the PCI core resets or suspends the function */
 	OPI_DEV_F_HELD,		/* failed; started only by the health reporters */
+	OPI_DEV_F_LEAVING,	/* the last commands: none waits for a card that is mute */
 };
 
 /* Bits of od->failures: what the health reporters have yet to be told. */
@@ -406,6 +407,12 @@ struct opi_port {
 static inline bool opi_no_service(int err)
 {
 	return err == -ENODEV || err == -ENXIO;
+}
+
+/* Was a command not answered, for whatever reason?  So will be the next one. */
+static inline bool opi_no_answer(int err)
+{
+	return err == -ETIMEDOUT || err == -EBUSY || opi_no_service(err);
 }
 
 static inline bool opi_is_dpu(const struct opi_dev *od)

@@ -543,7 +543,7 @@ void opi_qps_stop(struct opi_qset *qs)
 		if (!qps[i])
 			continue;
 		/* A card that does not answer is not asked once for each. */
-		if (err == -ETIMEDOUT) {
+		if (opi_no_answer(err)) {
 			opi_qp_disable(qps[i]);
 			opi_qp_bury(qps[i]);
 		} else {
@@ -931,7 +931,7 @@ void opi_qps_poke(struct opi_dev *od)
 		if (!qp)
 			break;
 		/* A command sleeps; one that is not answered is the last. */
-		if (stands && opi_qp_ask_tx(od, id) == -ETIMEDOUT)
+		if (stands && opi_no_answer(opi_qp_ask_tx(od, id)))
 			break;
 	}
 }

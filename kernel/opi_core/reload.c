@@ -38,6 +38,7 @@ int opi_reload_down(struct devlink *devlink, bool netns_change,
 	if (err)
 		return err;
 
+	set_bit(OPI_DEV_F_LEAVING, &od->flags);
 	/* The host loses carrier in good order. */
 	if (opi_is_dpu(od) && od->state == OPI_DEV_STATE_READY)
 		opi_cmd_boot_set(od, OPI_OS_BOOTING);
@@ -48,6 +49,7 @@ int opi_reload_down(struct devlink *devlink, bool netns_change,
 	opi_irqs_exit(od);
 	opi_vectors_exit(od);
 
+	clear_bit(OPI_DEV_F_LEAVING, &od->flags);
 	if (netns_change)
 		opi_nl_dpu_del(&od->nl);
 	return 0;
