@@ -66,6 +66,7 @@ static const struct opi_ethtool_stat opi_qp_rx_stats[] = {
 	OPI_QP_STAT(rx_bad),
 	OPI_QP_STAT(rx_no_port),
 	OPI_QP_STAT(rx_no_memory),
+	OPI_QP_STAT(rx_alloc_fail),
 	OPI_QP_STAT(xdp_drop),
 	OPI_QP_STAT(xdp_redirect),
 	OPI_QP_STAT(xdp_errors),

@@ -76,7 +76,7 @@ void opi_rx_fill(struct opi_qp *qp, gfp_t gfp)
 		if (!rq->pages[i]) {
 			page = page_pool_alloc_pages(rq->pool, gfp);
 			if (unlikely(!page)) {
-				opi_rx_count(qp, &qp->stats->rx_no_memory);
+				opi_rx_count(qp, &qp->stats->rx_alloc_fail);
 				starved = true;
 				break;
 			}

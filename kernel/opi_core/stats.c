@@ -59,7 +59,8 @@ static void opi_queue_stats_rx(struct net_device *netdev, int idx,
 		start = u64_stats_fetch_begin(&st->rx_sync);
 		stats->packets = u64_stats_read(&st->rx_packets);
 		stats->bytes = u64_stats_read(&st->rx_bytes);
-		stats->alloc_fail = u64_stats_read(&st->rx_no_memory);
+		stats->alloc_fail = u64_stats_read(&st->rx_no_memory) +
+				    u64_stats_read(&st->rx_alloc_fail);
 		stats->csum_unnecessary = u64_stats_read(&st->rx_csum_valid);
 	} while (u64_stats_fetch_retry(&st->rx_sync, start));
 }

@@ -123,7 +123,8 @@ struct opi_rss {
  * @rx_kicks:	doorbells for buffers
  * @rx_bad:	frames dropped because the card described them wrongly
  * @rx_no_port:	frames for a port that is not there or not open
- * @rx_no_memory: frames or buffers for which there was no memory
+ * @rx_no_memory: frames dropped because there was no memory
+ * @rx_alloc_fail: attempts to have a buffer for which there was no memory
  * @xdp_drop:	frames that a program dropped
  * @xdp_redirect: frames that a program sent elsewhere
  * @xdp_errors:	frames that a program aborted or could not send
@@ -157,6 +158,7 @@ struct opi_qp_stats {
 	u64_stats_t		rx_bad;
 	u64_stats_t		rx_no_port;
 	u64_stats_t		rx_no_memory;
+	u64_stats_t		rx_alloc_fail;
 	u64_stats_t		xdp_drop;
 	u64_stats_t		xdp_redirect;
 	u64_stats_t		xdp_errors;

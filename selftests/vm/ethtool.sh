@@ -30,7 +30,7 @@ each_queue_has_its_counters()
 		n=$(on "${vm_if% *}" nproc </dev/null)
 		for ((q = 0; q < n; q++)); do
 			for c in tx_packets tx_bytes tx_csum tx_gso_packets tx_kicks tx_stops rx_packets rx_bytes \
-				rx_csum_partial rx_csum_valid rx_gso_packets rx_bad rx_no_memory xdp_drop rx_flood_polls restarts lost_irqs; do
+				rx_csum_partial rx_csum_valid rx_gso_packets rx_bad rx_no_memory rx_alloc_fail xdp_drop rx_flood_polls restarts lost_irqs; do
 				grep -qE "^ *qp${q}_$c: [0-9]+\$" "$CASE_DIR/stats" || fail "no qp${q}_$c"
 			done
 		done
