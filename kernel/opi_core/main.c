@@ -446,7 +446,7 @@ static void opi_watch_heartbeat(struct opi_dev *od)
 	}
 }
 
-static void opi_watch_started(struct opi_dev *od, int card)
+static void opi_watch_started(struct opi_dev *od, int card, bool second)
 {
 	u32 aq;
 
@@ -471,17 +471,20 @@ static void opi_watch_started(struct opi_dev *od, int card)
 		else if (!(aq & OPI_AQ_STATUS_ENABLED))
 			/* Somebody has reset the function. */
 			opi_dev_queue_reset(od);
-		else
+		else if (second)
 			opi_watch_heartbeat(od);
 		break;
 	}
 
-	opi_eqs_poke(od);
-	opi_qps_poke(od);
+	if (second) {
+		opi_eqs_poke(od);
+		opi_qps_poke(od);
+		opi_sfs_poke(od);
+	}
 	opi_dev_show(od, 0);
 }
 
-static void opi_watch_stopped(struct opi_dev *od, int card)
+static void opi_watch_stopped(struct opi_dev *od, int card, bool second)
 {
 	enum opi_dev_state was = od->state;
 
@@ -502,7 +505,7 @@ static void opi_watch_stopped(struct opi_dev *od, int card)
 	}
 
 	if (od->retry) {
-		od->retry--;
+		od->retry -= second;
 		return;
 	}
 	od->retry = od->backoff;
@@ -516,8 +519,14 @@ static void opi_watch_work(struct work_struct *work)
 	struct opi_dev *od = container_of(to_delayed_work(work),
 					  struct opi_dev, watch_work);
 	struct devlink *devlink = priv_to_devlink(od);
+	bool second;
 
 	devl_lock(devlink);
+	/* Interrupts have it look in between; what counts seconds does not count these. */
+	second = time_after_eq(jiffies, od->watched + OPI_WATCH_PERIOD -
+					OPI_WATCH_PERIOD / 8);
+	if (second)
+		od->watched = jiffies;
 	if (!test_bit(OPI_DEV_F_BLOCKED, &od->flags)) {
 		int card = opi_hw_check(od);
 
@@ -527,9 +536,9 @@ static void opi_watch_work(struct work_struct *work)
 			card = opi_hw_check(od);
 		}
 		if (od->state == OPI_DEV_STATE_READY)
-			opi_watch_started(od, card);
+			opi_watch_started(od, card, second);
 		else
-			opi_watch_stopped(od, card);
+			opi_watch_stopped(od, card, second);
 	}
 	devl_unlock(devlink);
 
@@ -606,6 +615,7 @@ static int opi_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	od->timeout = msecs_to_jiffies(OPI_MIN_TIMEOUT_MS);
 	od->backoff = 1;
 	od->qp_restart = jiffies - HZ;
+	od->watched = jiffies - OPI_WATCH_PERIOD;
 	xa_init(&od->ports);
 	xa_init(&od->qps);
 	xa_init(&od->funcs);

@@ -332,11 +332,13 @@ int opi_netdev_register(struct opi_port *port,
 	if (!qs->shared)
 		qs->napi_dev = netdev;
 
+	/* Who changes the number of queues finds it here, or has done so before. */
+	rtnl_lock();
 	err = opi_netdev_set_queues(netdev);
-	if (err)
-		goto err_free;
 	/* A subfunction's port must not be that of another function. */
-	err = xa_insert(&od->ports, port->id, port, GFP_KERNEL);
+	if (!err)
+		err = xa_insert(&od->ports, port->id, port, GFP_KERNEL);
+	rtnl_unlock();
 	if (err)
 		goto err_free;
 	err = register_netdev(netdev);

@@ -226,6 +226,7 @@ struct opi_sf_dev {
  * @watch_work:	each second: is the card still there, or is it back?
  * @heartbeat:	last value of the register
  * @stalled:	seconds for which it has not changed
+ * @watched:	when the watch has last looked at what takes seconds, jiffies
  * @retry:	seconds until the next attempt to start
  * @backoff:	seconds between attempts
  */
@@ -293,6 +294,7 @@ struct opi_dev {
 	struct work_struct	sf_work;
 	struct delayed_work	watch_work;
 	u32			heartbeat;
+	unsigned long		watched;
 	unsigned int		stalled;
 	unsigned int		retry;
 	unsigned int		backoff;
@@ -523,6 +525,7 @@ void opi_sfs_update(struct opi_dev *od);
 int opi_sf_driver_init(void);
 void opi_sf_driver_exit(void);
 int opi_sf_up(struct opi_sf *sf);
+void opi_sfs_poke(struct opi_dev *od);
 void opi_sf_down(struct opi_sf *sf);
 
 /* ---- health.c ---------------------------------------------------------- */

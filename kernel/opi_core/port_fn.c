@@ -242,6 +242,11 @@ static int opi_port_sf_check(struct opi_dev *od,
 			       "the DPU has no subfunctions of its own, controller 1 is the host");
 		return -EINVAL;
 	}
+	/* The card's numbers have 16 bits. */
+	if (attrs->controller > U16_MAX) {
+		NL_SET_ERR_MSG(extack, "the card has no such controller");
+		return -ENOENT;
+	}
 	if (!attrs->sfnum_valid) {
 		NL_SET_ERR_MSG(extack, "a subfunction needs a number (sfnum)");
 		return -EINVAL;

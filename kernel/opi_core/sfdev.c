@@ -27,12 +27,14 @@
  * @qs:		its queue pair
  * @port:	its port
  * @nested:	its devlink instance is shown as part of the physical function's
+ * @failed:	it did not come up: try again
  */
 struct opi_sf {
 	struct opi_sf_dev	*dev;
 	struct opi_qset		qs;
 	struct opi_port		*port;
 	bool			nested;
+	bool			failed;
 };
 
 /*
@@ -87,16 +89,41 @@ int opi_sf_up(struct opi_sf *sf)
 		err = opi_netdev_restore(sf->port);
 	if (!err)
 		opi_func_reread(od, sf->dev->func_id);
+	if (!err)
+		sf->failed = false;
 	if (!err || opi_no_service(err))
 		return err;
 
 	/* The DPU has taken it away, and tells so. */
-	if (err != -ENOENT)
+	if (err != -ENOENT && !sf->failed)
 		dev_warn(&sf->dev->adev.dev, "not in service: %pe\n",
 			 ERR_PTR(err));
+	sf->failed = err != -ENOENT;
 	netif_carrier_off(sf->port->netdev);
 	opi_sf_down(sf);
 	return 0;
+}
+
+/**
+ * opi_sfs_poke - try again to bring up what did not come up
+ * @od:		the physical function's device, which runs
+ *
+ * To be called each second.
+ *
+ * Context: devl_lock held, rtnl not held, may sleep.
+ */
+void opi_sfs_poke(struct opi_dev *od)
+{
+	struct opi_port *port;
+	unsigned long id;
+
+	xa_for_each(&od->ports, id, port) {
+		if (!port->sf || !port->sf->failed)
+			continue;
+		rtnl_lock();
+		opi_sf_up(port->sf);
+		rtnl_unlock();
+	}
 }
 
 /**
