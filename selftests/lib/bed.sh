@@ -131,6 +131,7 @@ bad_log()
 	local dir
 
 	dir=$(bed_dir)
+	[ -s "$dir/$1.log" ] || { echo "nothing is known of what $1 has said"; return; }
 	{ tr -d '\r' <"$dir/$1.log" | grep -aE "$bad_lines" |
 		grep -avE "$module_lines" | not_expected "$1"; } || :
 }
@@ -156,8 +157,10 @@ machine_errors='RETBleed|Spectre|MDS|TAA|platform regulatory|ACPI|acpi|pci 0000:
 
 kernel_errors()
 {
-	{ on_sh "$1" 'dmesg --level emerg,alert,crit,err' |
-		grep -vE "$machine_errors" | not_expected "$1"; } || :
+	local said
+
+	said=$(on_sh "$1" 'dmesg --level emerg,alert,crit,err') || { echo "$1 does not say"; return; }
+	{ printf '%s\n' "$said" | grep -vE "$machine_errors" | not_expected "$1"; } || :
 }
 
 # Tasks of a guest that cannot be killed, and stay so.
@@ -175,7 +178,8 @@ stuck_tasks()
 	rm -f /tmp/stuck.$$
 	for p in ${old% D}; do
 		[ "$p" = D ] || { cat /proc/$p/comm /proc/$p/stack; } 2>/dev/null
-	done'
+	done
+	:' || echo "$1 does not say"
 }
 
 # Of a case that hangs: what the guests do.  They may be what hangs.

@@ -82,9 +82,17 @@ ping_fails() { ! on_sh "$1" 'ping -q -c 2 -i 0.2 -W 1 $1' "$2" >/dev/null; }
 # and nothing of it is lost: lost_nothing NAME.
 neighbour() { bg "$1" host ${2:+ip netns exec "$2"} ping -i 0.03 -s 1200 "$DPU_IP"; }
 
-# What is on its way when it is told to end is not lost, whatever ping says.
+# lines NAME: what it has said until now.
+lines() { wc -l <"$CASE_DIR/$1"; }
+
+# What is on its way when it is told to end is not lost, whatever ping says.  Answers still
+# come in, or the last of them is not known to be the last that was asked for.
 lost_nothing()
 {
+	local n
+
+	n=$(lines "$1")
+	wait_for 10 eval "[ \$(lines $1) -gt $((n + 3)) ]"
 	bg_stop "$1" INT
 	awk -F 'icmp_seq=' -v name="$1" '
 		/ bytes from .*icmp_seq=/ {

@@ -244,6 +244,7 @@ settings_made_while_down_count()
 	host ethtool -G "$HIF" rx 256 tx 512 </dev/null
 	net_up
 	expect_eq "channels" "$(channels host "$HIF")" 4
+	expect_eq "rings" "$(ring host "$HIF" RX) $(ring host "$HIF" TX)" "256 512"
 	stream dpu host "$HOST_IP" 1000000
 }
 
@@ -380,7 +381,7 @@ notifications_are_held_back()
 	await_ping host 20 "$DPU_IP"
 	expect_eq "after a reset" "$(coalesce host "$HIF" rx-usecs)" 50000
 	host ethtool -C "$HIF" rx-usecs 0 rx-frames 1 </dev/null
-	rtt=$(host ping -q -c 10 -i 0.1 "$DPU_IP" </dev/null | awk -F/ '/^rtt/ { print int($4) }')
+	rtt=$(host ping -q -c 10 -i 0.1 "$DPU_IP" </dev/null | awk -F/ '/^rtt/ { sub(/.*= /, "", $4); print int($4) }')
 	note "round trip $rtt ms"
 	[ "$rtt" -lt 40 ]
 }

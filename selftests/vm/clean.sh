@@ -86,6 +86,9 @@ the_check_of_complaints_can_fail()
 		on_sh "$vm" 'echo "<3>opi_core 0000:ff:1f.7: $1" >/dev/kmsg' "$words"
 		wait_for 10 bash -c "tail -n 20 '$(bed_dir)/$vm.log' | grep -q '$words'"
 		refused "$words" no_complaint "$vm"
+		# Not by its words only: nobody else sees one that is not a driver's of ours.
+		on_sh "$vm" 'echo "<3>somebody: $1" >/dev/kmsg' "$words"
+		refused "somebody: $words" expect_eq errors "$(kernel_errors "$vm")" ""
 		expect_log "$vm" "$words"
 	done
 }

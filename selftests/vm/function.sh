@@ -41,6 +41,7 @@ no_gap()
 
 	refused '' said "$1" '"event":"lost"'
 	seqs=$(jq -r 'select(.seq != null and .event != "state") | .seq' "$CASE_DIR/$1")
+	[ -n "$seqs" ]
 	expect_eq "event numbers" "$(xargs <<<"$seqs")" "$(seq -s ' ' "$(head -n 1 <<<"$seqs")" "$(tail -n 1 <<<"$seqs")")"
 }
 

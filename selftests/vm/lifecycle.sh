@@ -169,8 +169,8 @@ the_host_sees_peer_and_carrier_follow_the_dpus_driver()
 	dpu_net_up
 	await_dpu host 5 '.peer == "ready" and .boot.os_status == "booted" and .boot.pldm_state == "os-running"'
 	await host 5 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ]"
-	wait_for 5 said monitor '"peer":"present"'
-	wait_for 5 said monitor '"peer":"ready"'
+	wait_for 5 said monitor '"event":"change".*"peer":"present"'
+	wait_for 5 said monitor '"event":"change".*"peer":"ready"'
 	# The DPU's computer was not reset.
 	expect_eq "generation" "$(dpu_field host .generation)" "$generation"
 }

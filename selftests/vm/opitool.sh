@@ -73,11 +73,14 @@ port_show_agrees_with_devlink()
 
 text_and_json_say_the_same()
 {
-	local vm word
+	local vm word shown
 
 	for vm in host dpu; do
 		on "$vm" opitool dpu show </dev/null >"$CASE_DIR/text"
-		for word in $(on "$vm" opitool -j dpu show </dev/null | jq -r '.[0] | .serial, .role, .mode, .peer, .dev_state, .boot.os_status'); do
+		mapfile -t shown < <(on "$vm" opitool -j dpu show </dev/null |
+			jq -r '.[0] | .serial, .role, .mode, .peer, .dev_state, .boot.os_status')
+		expect_eq "words" "${#shown[@]}" 6
+		for word in "${shown[@]}"; do
 			grep -qw -- "$word" "$CASE_DIR/text" || fail "text does not say '$word'"
 		done
 		on "$vm" opitool -p -j dpu show </dev/null | jq -e . >/dev/null
@@ -104,13 +107,13 @@ monitor_shows_links_and_peers()
 	bg mon host opitool -j monitor
 	wait_for 10 said mon sync
 	dpu ip link set "$REP" down </dev/null
-	wait_for 10 said mon '"object":"port".*"carrier":false'
+	wait_for 10 said mon '"object":"port","event":"change".*"carrier":false'
 	dpu ip link set "$REP" up </dev/null
-	wait_for 10 said mon '"object":"port".*"carrier":true'
+	wait_for 10 said mon '"object":"port","event":"change".*"carrier":true'
 	dpu modprobe -r opi_core </dev/null
-	wait_for 10 said mon '"object":"dpu".*"peer":"present"'
+	wait_for 10 said mon '"object":"dpu","event":"change".*"peer":"present"'
 	dpu modprobe opi_core </dev/null
-	wait_for 10 said mon '"object":"dpu".*"peer":"ready"'
+	wait_for 10 said mon '"object":"dpu","event":"change".*"peer":"ready"'
 	# Every line is an object of its own.
 	jq -e -n 'reduce inputs as $i (0; . + 1) > 4' "$CASE_DIR/mon" >/dev/null
 }
@@ -389,7 +392,7 @@ without_the_driver_it_says_so()
 	host opitool dpu show </dev/null >"$CASE_DIR/out" 2>"$CASE_DIR/err" || rc=$?
 	host modprobe opi_core </dev/null
 	expect_range "status" "$rc" 0 3
-	[ "$rc" = 0 ] || grep -q . "$CASE_DIR/err"
+	grep -q 'modprobe opi_core' "$CASE_DIR/err"
 	[ ! -s "$CASE_DIR/out" ] || fail "it shows a DPU without a driver: $(cat "$CASE_DIR/out")"
 }
 

@@ -103,6 +103,15 @@ any_part_of_a_region_can_be_read()
 	done
 }
 
+# beats_on VM OLD: the heartbeat is another one than that.
+beats_on()
+{
+	local now
+
+	now=$(region_bytes "$1" registers $((0x8c)) 4)
+	[ "${#now}" = 8 ] && [ "$now" != "$2" ]
+}
+
 a_snapshot_stays_as_it_was()
 {
 	local vm old
@@ -111,7 +120,8 @@ a_snapshot_stays_as_it_was()
 		snapshot "$vm" registers 11
 		old=$(region_bytes "$vm" registers $((0x8c)) 4 11)
 		# The heart beats on.
-		wait_for 10 eval "[ \"\$(region_bytes $vm registers $((0x8c)) 4)\" != $old ]"
+		expect_eq "bytes of the heartbeat" "${#old}" 8
+		wait_for 10 beats_on "$vm" "$old"
 		expect_eq "heartbeat" "$(region_bytes "$vm" registers $((0x8c)) 4 11)" "$old"
 	done
 }
@@ -141,7 +151,7 @@ the_admin_queue_has_the_last_commands()
 
 the_event_queue_has_the_last_event()
 {
-	local before
+	local before now
 
 	net_up
 	snapshot host event_queues 12
@@ -150,7 +160,9 @@ the_event_queue_has_the_last_event()
 	dpu_sh 'ip link set $1 down' "$REP"
 	await host 5 "[ \$(cat /sys/class/net/$HIF/carrier) = 0 ]"
 	dpu_sh 'ip link set $1 up' "$REP"
-	[ "$(region_bytes host event_queues 0 2048)" != "$before" ]
+	now=$(region_bytes host event_queues 0 2048)
+	expect_eq "bytes" "${#now}" "${#before}"
+	[ "$now" != "$before" ]
 	expect_eq "the snapshot" "$(region_bytes host event_queues 0 2048 12)" "$before"
 }
 
@@ -199,6 +211,8 @@ refuses_unprivileged_users()
 
 a_dead_function_has_rings_but_no_registers()
 {
+	local rings
+
 	net_up
 	expect_log host 'opi_core 0000:[0-9a-f:.]+: (function does not answer|start failed|last reset failed)'
 	expect_log host 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: (port does not|no queue pairs)'
@@ -211,7 +225,9 @@ a_dead_function_has_rings_but_no_registers()
 	expect_eq "snapshots" "$(snapshots_of host registers)" '[13]'
 	expect_eq "magic of the snapshot" "$(region_bytes host registers 0 4 13)" 4f504931
 	snapshot host admin_queue 14
-	expect_eq "the rings" "$(region_bytes host admin_queue 0 1280)" "$(region_bytes host admin_queue 0 1280 14)"
+	rings=$(region_bytes host admin_queue 0 1280)
+	expect_eq "bytes of the rings" "${#rings}" 2560
+	expect_eq "the rings" "$rings" "$(region_bytes host admin_queue 0 1280 14)"
 	# Of the other side nothing is lost.
 	expect_eq "magic of the DPU" "$(region_bytes dpu registers 0 4)" 4f504931
 	tb fault dead off
@@ -229,9 +245,10 @@ regions_can_be_read_while_the_function_is_reset()
 		bg "reader_$vm" "$vm" sh -c 'while :; do
 			for r in registers admin_queue event_queues; do
 				devlink region read $0/$r address 0 length 4096 && devlink region new $0/$r snapshot 20 &&
-					devlink region del $0/$r snapshot 20
-			done; done >/dev/null 2>&1' "pci/$(pci_of "$vm")"
+					devlink region del $0/$r snapshot 20 && echo "$r was read" >&3
+			done; done 3>&1 >/dev/null 2>&1' "pci/$(pci_of "$vm")"
 		on_sh "$vm" 'for i in $(seq $2); do echo 1 >/sys/bus/pci/devices/$1/reset || exit; done' "$(pci_of "$vm")" "$(times 5)"
+		wait_for 20 said "reader_$vm" 'was read'
 		bg_stop "reader_$vm"
 		on "$vm" devlink region del "$(region_of "$vm" registers)" snapshot 20 </dev/null 2>/dev/null || :
 		on "$vm" devlink region del "$(region_of "$vm" admin_queue)" snapshot 20 </dev/null 2>/dev/null || :

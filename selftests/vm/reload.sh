@@ -65,7 +65,8 @@ reload_forgets_settings()
 	local mac
 
 	mac=$(host cat "/sys/class/net/$HIF/address" </dev/null)
-	host_sh 'ethtool -L $1 combined 1; ethtool -G $1 rx 64 tx 64' "$HIF"
+	host_sh 'ethtool -L $1 combined 1 && ethtool -G $1 rx 64 tx 64 && ip link set $1 mtu 2000' "$HIF"
+	expect_eq "channels" "$(host ethtool -l "$HIF" </dev/null | awk '/^Current/ { c = 1 } c && $1 == "Combined:" { print $2 }')" 1
 	expect_eq "ring" "$(host ethtool -g "$HIF" </dev/null | awk '/^Current/ { c = 1 } c && $1 == "RX:" { print $2 }')" 64
 	reload host
 	host_net_up
@@ -127,10 +128,10 @@ the_host_sees_the_dpu_go_and_come()
 
 	generation=$(dpu_field host .generation)
 	bg monitor host opitool -j monitor
-	sleep 1
+	wait_for 10 said monitor sync
 	reload dpu
-	wait_for 10 said monitor '"peer":"present"'
-	wait_for 10 said monitor '"peer":"ready"'
+	wait_for 10 said monitor '"event":"change".*"peer":"present"'
+	wait_for 10 said monitor '"event":"change".*"peer":"ready"'
 	expect_eq "generation" "$(dpu_field host .generation)" "$generation"
 	dpu_net_up
 	await host 20 "[ \$(cat /sys/class/net/$HIF/carrier) = 1 ]"
