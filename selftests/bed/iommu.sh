@@ -140,11 +140,7 @@ an_access_that_goes_astray_is_seen()
 
 both_kernels_are_content()
 {
-	local vm
-
-	for vm in host dpu; do
-		expect_eq "console of $vm" "$(bad_log "$vm")" ""
-	done
+	are_content host dpu
 	net_up
 	ping_works host "$DPU_IP"
 }

@@ -122,7 +122,7 @@ the_guests_driver_goes_on_with_another_function()
 	in_guest 'for f in /sys/bus/pci/drivers/opi_core/0000*/reset; do echo 1 >$f; done'
 	await_ping dpu 60 "$GUEST_IP"
 	expect_eq "netdev" "$(in_guest 'ls /sys/bus/pci/drivers/opi_core/0000*/net')" "$net"
-	expect_eq "complaints" "$(in_guest 'dmesg | grep -E "opi_core.*(fail|does not|no queue)|BUG|WARNING"; true')" ""
+	expect_eq "complaints" "$(in_guest 'dmesg | grep -v "module verification" | grep -E "opi_core.*(fail|does not|no queue)|BUG|WARNING"; true')" ""
 }
 
 # move_fails ERE [TROUBLE...]: FROM goes on as if nothing had been, and its connections with it.
@@ -197,9 +197,8 @@ both_kernels_are_content()
 	local vm
 
 	nested end vf0 vf1
+	are_content host dpu
 	for vm in host dpu; do
-		no_stuck_tasks "$vm"
-		expect_eq "console of $vm" "$(bad_log "$vm")" ""
 		expect_eq "errors in the log of $vm" "$(kernel_errors "$vm")" ""
 	done
 	net_up

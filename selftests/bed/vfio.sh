@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 1000
-# soak: packets_are_right_both_ways a_process_resets_its_function
+# soak: packets_in_great_numbers_are_right@5000,100 packets_are_right_both_ways a_process_resets_its_function
 # soak: a_function_moves_and_its_queues_stay
 # debug: the_bed_comes_up a_function_is_opened_by_its_character_device
 # debug: a_process_resets_its_function all_changes_of_the_state
@@ -30,6 +30,7 @@ CASES="
 	the_bed_comes_up
 	a_process_has_a_function
 	packets_are_right_both_ways
+	packets_in_great_numbers_are_right
 	interrupts_come_by_eventfd
 	a_process_sends_and_counts_as_fast_as_it_goes
 	a_process_resets_its_function
@@ -104,6 +105,14 @@ packets_are_right_both_ways()
 	bg_stop answer
 	user 0 ping "$USER_IP" "$FAR_IP" 3
 	user_ends answer 0 "answered arp [1-9][0-9]* echo $(times 60)"
+}
+
+# A million in a soak, each compared with what was sent.
+packets_in_great_numbers_are_right()
+{
+	functions_up
+	expect_match "answers" "$(user 0 ping "$USER_IP" "$DPU_IP" "$(times 200)" 200)" \
+		"right answers $(times 200) of $(times 200)"
 }
 
 # opi-user looks at its rings when it is told to, but for a look in 200 ms.  Several

@@ -163,6 +163,20 @@ kernel_errors()
 	{ printf '%s\n' "$said" | grep -vE "$machine_errors" | not_expected "$1"; } || :
 }
 
+# kmemleak calls a thing leaked when two scans do not find it.  Where the kernel
+# has no kmemleak, the slabs of the driver must be empty once it is unloaded,
+# or the kernel complains.
+no_leak()
+{
+	on_sh "$1" '
+	f=/sys/kernel/debug/kmemleak
+	[ -e $f ] || { zcat /proc/config.gz 2>/dev/null || cat /boot/config-$(uname -r) 2>/dev/null; } |
+		grep -q "^CONFIG_DEBUG_KMEMLEAK=y" && [ ! -e $f ] && { echo "kmemleak is off"; exit 1; }
+	[ -e $f ] || exit 0
+	echo scan >$f; sleep 5; echo scan >$f
+	if [ -s $f ]; then cat $f; exit 1; fi'
+}
+
 # Tasks of a guest that cannot be killed, and stay so.
 stuck_tasks()
 {
@@ -201,6 +215,18 @@ hang_evidence()
 }
 
 no_stuck_tasks() { expect_eq "tasks that cannot be killed on $1" "$(stuck_tasks "$1")" ""; }
+
+# are_content VM...: nobody hangs there, nothing was said that no case announced, and nothing leaked.
+are_content()
+{
+	local vm
+
+	for vm; do
+		no_stuck_tasks "$vm"
+		expect_eq "console of $vm" "$(bad_log "$vm")" ""
+		no_leak "$vm"
+	done
+}
 
 # ---- the card as opitool and devlink show it -------------------------------
 

@@ -68,6 +68,9 @@ net_state()
 	done >&2
 }
 
+# listens NAME VM: what runs there in the background hears what the kernel tells.
+listens() { await "$2" 10 "ls -l /proc/\$(cat /run/bg-$1)/fd | grep -q socket:"; }
+
 # carrier VM IF
 carrier() { on_sh "$1" 'cat /sys/class/net/$1/carrier 2>/dev/null || echo 0' "$2"; }
 

@@ -38,20 +38,6 @@ modules_unload_and_reload_on_the_host() { reload host; }
 modules_unload_and_reload_on_the_dpu() { reload dpu; }
 traffic_flows_after_that() { net_up; ping_works host "$DPU_IP"; ping_works dpu "$HOST_IP"; }
 
-# kmemleak calls a thing leaked when two scans do not find it.  Where the kernel
-# has no kmemleak, the slabs of the driver must be empty once it is unloaded,
-# which modules_unload_and_reload has shown: the kernel complains otherwise.
-no_leak()
-{
-	on_sh "$1" '
-	f=/sys/kernel/debug/kmemleak
-	[ -e $f ] || { zcat /proc/config.gz 2>/dev/null || cat /boot/config-$(uname -r) 2>/dev/null; } |
-		grep -q "^CONFIG_DEBUG_KMEMLEAK=y" && [ ! -e $f ] && { echo "kmemleak is off"; exit 1; }
-	[ -e $f ] || exit 0
-	echo scan >$f; sleep 5; echo scan >$f
-	if [ -s $f ]; then cat $f; exit 1; fi'
-}
-
 the_host_kernel_leaked_nothing() { no_leak host; }
 the_dpu_kernel_leaked_nothing() { no_leak dpu; }
 

@@ -30,6 +30,7 @@ CASES="
 	a_queue_that_hangs_can_be_left_to_the_administrator
 	lost_events_are_noticed_and_made_good
 	lost_interrupts_are_made_good
+	a_card_that_does_not_answer_is_left_at_once
 	a_dead_function_hangs_nothing
 	the_driver_unloads_from_a_dead_function
 	a_cut_link_is_taken_up_again
@@ -331,6 +332,26 @@ lost_interrupts_are_made_good()
 		expect_eq "interrupts still to be dropped" "$(fault_left "${prefix}msix-drop")" 0
 		traffic_returns
 	done
+}
+
+# With nine ports to leave, and a queue pair or two.  The last command before it is one of them.
+a_card_that_does_not_answer_is_left_at_once()
+{
+	local began
+
+	expect_log dpu 'opi_core [0-9a-f:.]+( [a-z0-9]+)?: (queue pair [0-9]+ does not stop|port does not go down|last reset failed)'
+	defer "dpu opitool function set pf 0 max-vfs 0"
+	dpu opitool function set pf 0 max-vfs 8 </dev/null
+	dpu_sh 'for r in $(devlink -j port show | jq -r ".port[] | select(.flavour == \"pcivf\") | .netdev"); do
+		ip link set $r up || exit; done'
+	fault soc-aq-drop 1000
+	began=$SECONDS
+	dpu modprobe -r opi_core </dev/null
+	# TIMEOUT is 5 s.
+	expect_range "seconds" $((SECONDS - began)) 0 "$(secs 20)"
+	tb fault soc-aq-drop 0
+	dpu_net_up
+	traffic_returns
 }
 
 expect_dead()

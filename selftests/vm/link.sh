@@ -29,7 +29,7 @@ before_case() { net_up; }
 follows()
 {
 	bg monitor "$3" ip -o monitor link dev "$4"
-	sleep 1
+	listens monitor "$3"
 	on "$1" ip link set "$2" down </dev/null
 	await "$3" 5 "[ \$(cat /sys/class/net/$4/carrier) = 0 ]"
 	wait_for 5 said monitor NO-CARRIER

@@ -83,8 +83,12 @@ host_saw_a_new_generation()
 
 the_dpu_is_killed_and_comes_back()
 {
+	local pid
+
 	watch
+	pid=$(vm_pid dpu)
 	tb kill dpu
+	is_gone dpu "$pid"
 	host_says absent not-started
 	wait_for 5 said events '"peer":"absent"'
 	# Nothing hangs: neither what is sent nor what is asked.
@@ -98,13 +102,41 @@ the_dpu_is_killed_and_comes_back()
 	host_saw_a_new_generation
 }
 
+boot_id() { on "$1" cat /proc/sys/kernel/random/boot_id </dev/null; }
+
+# has_booted_anew VM BOOT-ID PID: a machine that was reset, in the same process.
+has_booted_anew()
+{
+	[ "$(boot_id "$1")" != "$2" ]
+	expect_eq "process of $1" "$(vm_pid "$1")" "$3"
+}
+
+# is_off VM PID: its process is not gone.
+is_off()
+{
+	expect_eq "state of $1" "$(vm_state "$1")" shutdown
+	expect_eq "process of $1" "$(vm_pid "$1")" "$2"
+}
+
+# is_gone VM PID.  A process that is gone may still be in the table, without a command line.
+is_gone()
+{
+	wait_for 5 eval "[ -z \"\$(tr -d '\\0' 2>/dev/null </proc/$2/cmdline)\" ]"
+	expect_eq "state of $1" "$(vm_state "$1")" gone
+	refused '.' tb "$1" true
+}
+
 the_dpu_is_reset()
 {
+	local id pid
+
 	watch
+	id=$(boot_id dpu) pid=$(vm_pid dpu)
 	tb reset dpu
 	host_says present booting
 	host_is_served_again
 	host_saw_a_new_generation
+	has_booted_anew dpu "$id" "$pid"
 }
 
 the_dpu_is_paused()
@@ -125,9 +157,13 @@ the_dpu_is_paused()
 
 the_dpu_is_powered_off_in_good_order()
 {
+	local pid
+
 	watch
+	pid=$(vm_pid dpu)
 	tb off dpu
 	host_says halted halted
+	is_off dpu "$pid"
 	expect_eq "PLDM state" "$(dpu_field host .boot.pldm_state)" halted
 	tb reset dpu
 	host_is_served_again
@@ -136,9 +172,13 @@ the_dpu_is_powered_off_in_good_order()
 
 the_dpu_is_powered_off_at_once()
 {
+	local pid
+
 	watch
+	pid=$(vm_pid dpu)
 	tb off --hard dpu
 	host_says halted halted
+	is_off dpu "$pid"
 	tb reset dpu
 	host_is_served_again
 	host_saw_a_new_generation
@@ -190,7 +230,10 @@ dpu_saw_one_host_reset()
 
 the_host_is_reset()
 {
+	local id pid
+
 	watch_dpu
+	id=$(boot_id host) pid=$(vm_pid host)
 	host_mac=$(host cat "/sys/class/net/$HIF/address" </dev/null)
 	tb reset host
 	wait_for 10 said events host-reset
@@ -198,6 +241,7 @@ the_host_is_reset()
 	ping_works dpu "$FAR_IP"
 	dpu_serves_again
 	expect_eq "address" "$(host cat "/sys/class/net/$HIF/address" </dev/null)" "$host_mac"
+	has_booted_anew host "$id" "$pid"
 	dpu_saw_the_same_generation
 	dpu_saw_one_host_reset
 }
@@ -219,8 +263,12 @@ the_host_is_paused()
 
 the_host_is_powered_off_and_the_dpu_goes_on()
 {
+	local pid
+
 	watch_dpu
+	pid=$(vm_pid host)
 	tb off host
+	is_off host "$pid"
 	await_dpu dpu 5 '.peer == "absent"'
 	await dpu 5 "[ \$(cat /sys/class/net/$REP/carrier) = 0 ]"
 	expect_eq "state of the DPU's driver" "$(dpu_field dpu .dev_state)" ready

@@ -233,7 +233,7 @@ a_recovery_that_fails_is_no_recovery()
 tests_are_told_to_those_who_listen()
 {
 	bg monitor host devlink monitor health
-	sleep 1
+	listens monitor host
 	tested host tx
 	wait_for 5 said monitor 'reporter tx'
 	wait_for 5 said monitor 'state error'
