@@ -163,7 +163,8 @@ static void opi_vfio_remove(struct pci_dev *pdev)
 	 * removed, whose lock the PCI core holds.  The next driver would find it where
 	 * migration has left it, and with the queues of the process.
 	 */
-	pcie_reset_flr(pdev, PCI_RESET_DO_RESET);
+	if (pci_device_is_present(pdev))
+		pci_reset_function_locked(pdev);
 	vfio_put_device(&ov->core.vdev);
 }
 
