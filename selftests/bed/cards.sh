@@ -59,7 +59,7 @@ setup()
 frames_do_not_mix()
 {
 	setup
-	bg sniff dpu1 timeout 20 tcpdump -n -i any -c 1 ether proto 0x88b5
+	bg sniff dpu1 timeout "$(secs 20)" tcpdump -n -i any -c 1 ether proto 0x88b5
 	wait_for 10 grep -q 'listening on' "$CASE_DIR/sniff.err"
 	host "$GUEST/frames" send "$(host_if "$(serial dpu)")" -n 20 </dev/null
 	sleep 2

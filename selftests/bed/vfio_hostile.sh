@@ -93,10 +93,10 @@ a_process_is_killed_at_each_step()
 	hostile_up
 	# Anywhere between the first call and the last.
 	for i in 0 1 2 3 4 6 8 12; do
-		bg victim host opi-user "$(vf_pci 0)" ping "$USER_IP" "$DPU_IP" 1000
-		sleep "0.$(printf %02d $((i * 8)))"
-		bg_stop victim KILL
-		bg_wait victim || :
+		# shellcheck disable=SC2016 # the guest's own clock
+		host_sh 'opi-user "$1" ping "$2" "$3" 1000 >/dev/null 2>&1 & p=$!
+			sleep "$4"; kill -KILL $p; wait $p; [ $? = 137 ]' \
+			"$(vf_pci 0)" "$USER_IP" "$DPU_IP" "0.$(printf %02d $((i * 8)))"
 	done
 	as_new "a process that was killed"
 	user_bg victim 0 answer "$USER_IP"

@@ -111,6 +111,20 @@ lost_nothing()
 # Statistics of card and driver: estat VM IF NAME
 estat() { on "$1" ethtool -S "$2" </dev/null | awk -v n="$3:" '$1 == n { print $2 }'; }
 
+# settled COMMAND...: counters, when they are the same twice.
+settled()
+{
+	local now last=
+
+	for _ in $(seq 20); do
+		now=$("$@")
+		[ "$now" != "$last" ] || break
+		last=$now
+	done
+	expect_eq "counters come to rest" "$now" "$last"
+	echo "$now"
+}
+
 # Nothing is sent but what the case sends, so that frames can be counted.
 net_quiet()
 {

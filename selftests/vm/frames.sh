@@ -63,17 +63,17 @@ the_checker_finds_what_is_wrong()
 
 	deliver host lo host lo 64 -l "$LENGTHS"
 	# Another seed: every byte of the pattern is wrong.
-	bg other host "$GUEST/frames" recv lo -n 10 -s "$want" -t 2
+	bg other host "$GUEST/frames" recv lo -n 10 -s "$want" -t "$(secs 3)"
 	wait_for 10 said other listening
 	host "$GUEST/frames" send lo -n 10 -l 100 -s "$seed" </dev/null
 	refused '"bad":10' bash -c "tail --pid=${bg_other:?} -f /dev/null; cat '$CASE_DIR/other'; exit 1"
 	# One is missing.
-	bg less host "$GUEST/frames" recv lo -n 10 -s "$seed" -t 2
+	bg less host "$GUEST/frames" recv lo -n 10 -s "$seed" -t "$(secs 3)"
 	wait_for 10 said less listening
 	host "$GUEST/frames" send lo -n 9 -l 100 -s "$seed" </dev/null
 	refused '"received":9' bash -c "tail --pid=${bg_less:?} -f /dev/null; cat '$CASE_DIR/less'; exit 1"
 	# A tag where none belongs.
-	bg tag host "$GUEST/frames" recv lo -n 1 -s "$seed" -t 2
+	bg tag host "$GUEST/frames" recv lo -n 1 -s "$seed" -t "$(secs 3)"
 	wait_for 10 said tag listening
 	host "$GUEST/frames" send lo -n 1 -l 100 -s "$seed" -v 5 </dev/null
 	refused '"bad":1' bash -c "tail --pid=${bg_tag:?} -f /dev/null; cat '$CASE_DIR/tag'; exit 1"
@@ -142,6 +142,7 @@ a_burst_is_delivered_or_counted()
 	local n a b sent delivered lost
 
 	n=$(times 20000)
+	# shellcheck disable=SC2317 # settled calls it
 	account()
 	{
 		echo "$(estat host "$HIF" port_tx_frames) $(estat dpu "$REP" port_rx_frames)" \
@@ -150,8 +151,7 @@ a_burst_is_delivered_or_counted()
 	net_quiet
 	read -ra a <<<"$(account)"
 	frames host send "$HIF" -n "$n" -l 60
-	sleep 1
-	read -ra b <<<"$(account)"
+	read -ra b <<<"$(settled account)"
 	sent=$((b[0] - a[0])) delivered=$((b[1] - a[1])) lost=$((b[2] - a[2]))
 	note "sent $sent, delivered $delivered, without a buffer $lost"
 	expect_eq "sent" "$sent" "$n"
@@ -269,6 +269,7 @@ bursts_of_shared_buffers_from_each_queue()
 {
 	local a b n q
 
+	# shellcheck disable=SC2317 # settled calls it
 	account()
 	{
 		echo "$(estat host "$HIF" port_tx_frames)" \
@@ -298,8 +299,7 @@ bursts_of_shared_buffers_from_each_queue()
 			"$HIF" "$n" "$(dpu cat "/sys/class/net/$REP/address" </dev/null)" "$how" "$(secs 60)" >"$CASE_DIR/pktgen" ||
 			fail "$how: $(cat "$CASE_DIR/pktgen")"
 		note "$how: $(grep -o '[0-9]*pps' "$CASE_DIR/pktgen" | xargs)"
-		sleep 1
-		read -ra b <<<"$(account)"
+		read -ra b <<<"$(settled account)"
 		expect_eq "$how: sent" $((b[0] - a[0])) $((2 * n))
 		expect_eq "$how: arrived or counted" $((b[1] - a[1])) $((2 * n))
 		for q in 0 1 2 3; do

@@ -225,6 +225,7 @@ statistics_of_both_sides_agree()
 {
 	local a b
 
+	# shellcheck disable=SC2317 # settled calls it
 	snapshot()
 	{
 		echo "$(netdev_stat host "$HIF" tx_packets) $(netdev_stat host "$HIF" tx_bytes)" \
@@ -238,25 +239,13 @@ statistics_of_both_sides_agree()
 	}
 	# A kernel may send a frame of its own while the counters are read one by
 	# one: two readings that are equal are of one moment.
-	settled()
-	{
-		local now last=
-
-		for _ in $(seq 20); do
-			now=$(snapshot)
-			[ "$now" != "$last" ] || break
-			last=$now
-		done
-		expect_eq "counters come to rest" "$now" "$last"
-		echo "$now"
-	}
 	net_quiet
 	# What the host's filter drops has been sent and is not received.
 	defer "host ip link set $HIF allmulticast off"
 	host ip link set "$HIF" allmulticast on </dev/null
-	read -ra a <<<"$(settled)"
+	read -ra a <<<"$(settled snapshot)"
 	host ping -q -c 50 -i 0.01 -s 1000 "$DPU_IP" </dev/null >/dev/null
-	read -ra b <<<"$(settled)"
+	read -ra b <<<"$(settled snapshot)"
 	d() { echo $((b[$1] - a[$1])); }
 	expect_range "frames that the host sent" "$(d 0)" 50 60
 	expect_eq "sent by the host, received by the DPU: frames" "$(d 4)" "$(d 0)"
@@ -316,7 +305,7 @@ no_valid_address_is_refused()
 promiscuous_mode_and_multicast_work()
 {
 	# To an address that is not the host's: seen by who asks for everything.
-	bg sniff host timeout 20 tcpdump -n -c 1 -i "$HIF" ether dst 02:99:99:99:99:99
+	bg sniff host timeout "$(secs 20)" tcpdump -n -c 1 -i "$HIF" ether dst 02:99:99:99:99:99
 	wait_for 10 grep -q 'listening on' "$CASE_DIR/sniff.err"
 	# The filter is set a little later than tcpdump says so.
 	wait_for 10 dpu_shows_and_host_sees

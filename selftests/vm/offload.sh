@@ -220,7 +220,7 @@ tags_are_inserted_and_stripped()
 	done
 	# The priority travels in the tag.
 	host_sh 'ip link set v42 type vlan egress 0:5'
-	bg sniff dpu timeout 20 tcpdump -nne -c 1 -i "$REP" 'vlan 42 and icmp and src host 10.78.0.10'
+	bg sniff dpu timeout "$(secs 20)" tcpdump -nne -c 1 -i "$REP" 'vlan 42 and icmp and src host 10.78.0.10'
 	wait_for 20 grep -q 'listening on' "$CASE_DIR/sniff.err"
 	host ping -q -c 2 -W 10 10.78.0.20 </dev/null
 	bg_wait sniff

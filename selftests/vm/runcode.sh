@@ -59,7 +59,7 @@ P'
 	for ((i = 1; i <= n; i++)); do
 		bg recv dpu sh -c 'nc -l -p 5005 >/tmp/prog'
 		await dpu 10 'ss -ltn | grep -q :5005'
-		host_sh 'python3 /tmp/prog.py $2 | timeout 20 nc -N $1 5005' "$DPU_IP" $((i % 120 + 1))
+		host_sh 'python3 /tmp/prog.py $2 | timeout $3 nc -N $1 5005' "$DPU_IP" $((i % 120 + 1)) "$(secs 20)"
 		bg_wait recv
 		rc=0
 		dpu_sh 'chmod 755 /tmp/prog; /tmp/prog' || rc=$?

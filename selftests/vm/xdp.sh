@@ -75,7 +75,7 @@ a_program_drops_frames()
 
 	xdp drop
 	n=$(qstat host "$HIF" xdp_drop)
-	bg recv host "$GUEST/frames" recv "$HIF" -n 1 -s "$OPI_SEED" -t 3
+	bg recv host "$GUEST/frames" recv "$HIF" -n 1 -s "$OPI_SEED" -t "$(secs 5)"
 	wait_for 10 said recv listening
 	to_host 500 -l 60,1514
 	reaches xdp_drop $((n + 500))
@@ -100,7 +100,7 @@ a_program_answers_frames()
 a_program_shortens_frames()
 {
 	xdp shorten
-	bg sniff host timeout 20 tcpdump -nnxx -c 1 -i "$HIF" ether proto 0x88b6
+	bg sniff host timeout "$(secs 20)" tcpdump -nnxx -c 1 -i "$HIF" ether proto 0x88b6
 	wait_for 10 grep -q 'listening on' "$CASE_DIR/sniff.err"
 	to_host 4 -l 200
 	bg_wait sniff
