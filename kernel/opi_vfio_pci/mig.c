@@ -138,6 +138,17 @@ static struct file *opi_vfio_mig_load(struct opi_vfio *ov)
 	return opi_vfio_stream_file(stream);
 }
 
+/* Give the file to the process, or to nobody if there was an error. */
+static struct file *opi_vfio_mig_give(struct opi_vfio *ov, struct file *file,
+				      int err)
+{
+	if (!err)
+		return file;
+	fput(file);
+	opi_vfio_mig_end_stream(ov);
+	return ERR_PTR(err);
+}
+
 #define OPI_ARC(from, to)	((from) << 4 | (to))
 
 /*
@@ -183,12 +194,7 @@ static struct file *opi_vfio_mig_arc(struct opi_vfio *ov,
 		file = opi_vfio_mig_save(ov, info->precopy_size);
 		if (IS_ERR(file))
 			return file;
-		err = opi_vfio_mig_save_rest(ov);
-		if (!err)
-			return file;
-		fput(file);
-		opi_vfio_mig_end_stream(ov);
-		return ERR_PTR(err);
+		return opi_vfio_mig_give(ov, file, opi_vfio_mig_save_rest(ov));
 
 	case OPI_ARC(VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING):
 	case OPI_ARC(VFIO_DEVICE_STATE_PRE_COPY_P2P,
@@ -202,12 +208,8 @@ static struct file *opi_vfio_mig_arc(struct opi_vfio *ov,
 		file = opi_vfio_mig_load(ov);
 		if (IS_ERR(file))
 			return file;
-		err = opi_vf_mig_set(ov->core.pdev, card);
-		if (!err)
-			return file;
-		fput(file);
-		opi_vfio_mig_end_stream(ov);
-		return ERR_PTR(err);
+		return opi_vfio_mig_give(ov, file,
+					 opi_vf_mig_set(ov->core.pdev, card));
 
 	case OPI_ARC(VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP):
 		opi_vfio_mig_end_stream(ov);
