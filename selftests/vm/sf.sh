@@ -431,7 +431,6 @@ refuses_what_cannot_be_made()
 	refused 'no subfunctions of its own' dpu devlink port add "$dev" flavour pcisf pfnum 0 sfnum 2
 	refused 'no subfunctions of its own' dpu devlink port add "$dev" flavour pcisf controller 0 pfnum 0 sfnum 2
 	refused 'no such controller or PF' dpu devlink port add "$dev" flavour pcisf controller 2 pfnum 0 sfnum 2
-	refused 'no such controller' dpu devlink port add "$dev" flavour pcisf controller 65537 pfnum 0 sfnum 2
 	refused 'no such controller or PF' dpu devlink port add "$dev" flavour pcisf controller 1 pfnum 1 sfnum 2
 	refused 'needs a number' dpu devlink port add "$dev" flavour pcisf controller 1 pfnum 0
 	refused 'chooses the port index' dpu devlink port add "$dev/77" flavour pcisf controller 1 pfnum 0 sfnum 2
