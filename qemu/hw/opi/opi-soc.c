@@ -324,6 +324,7 @@ static void opi_soc_tell_state(OpiSoc *s, uint32_t event)
         /* The card does no DMA until it has heard of this one. */
         qatomic_set(&s->ctrl->soc_resets,
                     cpu_to_le32(le32_to_cpu(s->ctrl->soc_resets) + 1));
+        /* Before it sees that bus mastering is on again. */
         smp_mb();
     }
     opi_link_send(&s->link, OPI_LINK_SOC_STATE, &m, sizeof(m), NULL, 0);
@@ -392,7 +393,7 @@ static void opi_soc_closed(void *opaque)
         s->have_eventfds = false;
     }
     if (s->ctrl) {
-        /* The card may find out later than our guest, who has its memory back. */
+        /* The card may find out later than our guest, who has its memory. */
         opi_soc_tell_master(s, false);
         munmap(s->ctrl, OPI_CTRL_SIZE);
         s->ctrl = NULL;
