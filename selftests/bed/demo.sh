@@ -26,7 +26,6 @@ the_story_is_true()
 	note "$((SECONDS - began)) s"
 	expect_range "lines" "$(wc -l <"$CASE_DIR/demo")" 20 25
 	expect_eq "lines that are false" "$(grep -c FALSE "$CASE_DIR/demo" || :)" 0
-	expect_range "seconds" $((SECONDS - began)) 0 "$(secs 90)"
 	refused 'no test bed' tb host true
 }
 
@@ -36,7 +35,7 @@ a_line_that_is_false_is_told()
 	local rc=0
 
 	mkdir "$CASE_DIR/selftests"
-	ln -s "$OPI_TOP/qemu" "$CASE_DIR/qemu"
+	ln -s "$OPI_TOP/qemu" "$OPI_TOP/build" "$CASE_DIR/"
 	sed 's/host_sh "modprobe opi_core /host_sh "modprobe opi_nosuch /' "$OPI_TOP/selftests/demo.sh" >"$CASE_DIR/selftests/demo.sh"
 	OPI_BED=$OPI_BED bash "$CASE_DIR/selftests/demo.sh" >"$CASE_DIR/demo" 2>&1 || rc=$?
 	expect_eq "status" "$rc" 1
