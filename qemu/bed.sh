@@ -23,11 +23,10 @@
 # The words that the guests' init writes to the console when it is done.
 BED_READY='opi: ready'
 
-bed_dir() {
-	local base=${OPI_STATE:-${XDG_RUNTIME_DIR:-/tmp}}
-
+# bed_named NAME: that is the bed from here on.
+bed_named() {
 	[[ $1 =~ ^[A-Za-z0-9_.-]{1,32}$ ]] || opi_die "bad name '$1' (letters, digits, '_', '.', '-')"
-	printf '%s\n' "$base/opi-testbed-$1"
+	BED=${OPI_STATE:-${XDG_RUNTIME_DIR:-/tmp}}/opi-testbed-$1
 }
 
 bed_vms() {
@@ -39,8 +38,14 @@ bed_need() {
 }
 
 bed_need_vm() {
+	local vms vm
+
 	bed_need
-	grep -qxF -- "$1" "$BED/vms" || opi_die "no VM '$1' in this bed (it has: $(tr '\n' ' ' <"$BED/vms"))"
+	mapfile -t vms <"$BED/vms"
+	for vm in "${vms[@]}"; do
+		[ "$vm" != "$1" ] || return 0
+	done
+	opi_die "no VM '$1' in this bed (it has: ${vms[*]})"
 }
 
 # Names the VM and its bed, hence also how a process is known to be ours.

@@ -11,7 +11,7 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-OPI_TOP=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+OPI_TOP=$(CDPATH='' cd -- "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 OPI_CACHE=${OPI_CACHE:-${HOME:-/root}/.cache/opi}
 OPI_JOBS=${OPI_JOBS:-$(nproc)}
 # The one Debian release that guests, modules, tools and QEMU are built from.
