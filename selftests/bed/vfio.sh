@@ -765,8 +765,8 @@ the_physical_function_is_reset_under_a_function_on_its_way()
 	wait_for 20 user 0 ping "$USER_IP" "$DPU_IP"
 }
 
-# Of a function whose state cannot be asked for none was changed, and its user goes on when the
-# card is back.
+# A state that cannot be asked for is what it was.  The card that is back is as after a reset: there
+# the function runs, and only a reset leads on.
 a_card_that_does_not_answer_changes_nothing()
 {
 	local began
@@ -774,7 +774,7 @@ a_card_that_does_not_answer_changes_nothing()
 	migration_up
 	expect_log host 'opi_core 0000:[0-9a-f:.]+: (function does not answer|start failed|last reset failed)'
 	expect_log host 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: (port does not go down|no queue pairs|port does not come up)'
-	user_bg walk 0 mig set running-p2p pause stop pause running
+	user_bg walk 0 mig set running-p2p pause stop pause running reset running
 	defer "tb fault dead off"
 	tb fault dead on
 	await_dpu host 10 '.dev_state == "gone"'
@@ -786,7 +786,7 @@ a_card_that_does_not_answer_changes_nothing()
 	tb fault dead off
 	await_dpu host 30 '.dev_state == "ready"'
 	host_sh 'kill -USR1 $(cat /run/bg-walk)'
-	user_ends walk 0 'running: ok running'
+	user_ends walk 0 'running: ESTALE error.*reset: ok running.*running: ok running'
 	host_net_up
 	wait_for 20 user 0 ping "$USER_IP" "$DPU_IP"
 }

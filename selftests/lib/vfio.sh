@@ -57,6 +57,7 @@ user_ends()
 
 	wait_for 20 eval "! kill -0 \$bg_$1"
 	bg_wait "$1" || rc=$?
+	[ "$rc" = "$2" ] || note "$(cat "$CASE_DIR/$1")"
 	expect_eq "status of opi-user" "$rc" "$2"
 	expect_match "words of opi-user" "$(cat "$CASE_DIR/$1")" "$3"
 }
