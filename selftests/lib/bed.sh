@@ -79,6 +79,8 @@ said() { grep -qE -- "$2" "$CASE_DIR/$1"; }
 bed_state() { tb status -j || :; }
 bed_dir() { bed_state | jq -r '.dir // empty'; }
 vm_state() { bed_state | jq -r --arg vm "$1" '.vms[] | select(.name == $vm) | .state'; }
+# Another one for each boot.
+boot_id() { on "$1" cat /proc/sys/kernel/random/boot_id </dev/null; }
 vm_pid() { bed_state | jq -r --arg vm "$1" '.vms[] | select(.name == $vm) | .pid'; }
 
 # The files in which a bed keeps what was said.

@@ -102,8 +102,6 @@ the_dpu_is_killed_and_comes_back()
 	host_saw_a_new_generation
 }
 
-boot_id() { on "$1" cat /proc/sys/kernel/random/boot_id </dev/null; }
-
 # has_booted_anew VM BOOT-ID PID: a machine that was reset, in the same process.
 has_booted_anew()
 {
