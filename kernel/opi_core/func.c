@@ -60,13 +60,19 @@ int opi_list_ids(struct opi_dev *od,
 /* Ask for a function, and do not believe what makes no sense. */
 static int opi_func_get(struct opi_dev *od, u32 id, struct opi_func_info *info)
 {
-	int err = opi_cmd_func_get(od, id, info);
+	struct opi_port *port;
+	int err;
 
+	err = opi_cmd_func_get(od, id, info);
 	if (err)
 		return err;
 	if (le32_to_cpu(info->func_id) != id ||
 	    info->state > OPI_FUNC_ATTACHED)
 		return -EPROTO;
+	/* Of a virtual function that was moved devlink has the port's first id. */
+	port = xa_load(&od->ports, le32_to_cpu(info->port));
+	if (port && od->pdev->device == OPI_PCI_DEVICE_ID_VF)
+		info->port = cpu_to_le32(port->dl.index);
 	return 0;
 }
 
@@ -128,7 +134,6 @@ int opi_func_reread(struct opi_dev *od, u32 id)
 {
 	struct opi_func *func = xa_load(&od->funcs, id);
 	struct opi_func_info info;
-	struct opi_port *port;
 	int err;
 
 	err = opi_func_get(od, id, &info);
@@ -137,10 +142,6 @@ int opi_func_reread(struct opi_dev *od, u32 id)
 		return 0;
 	if (err)
 		return err;
-	/* Of one that was moved: devlink knows our port by its first id. */
-	port = xa_load(&od->ports, le32_to_cpu(info.port));
-	if (port && od->pdev->device == OPI_PCI_DEVICE_ID_VF)
-		info.port = cpu_to_le32(port->dl.index);
 
 	if (func && !opi_func_same(func, &info)) {
 		opi_func_gone(od, id);

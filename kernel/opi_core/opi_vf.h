@@ -4,10 +4,10 @@
  * function's driver: moving the function, and logging what it writes.
  *
  * All of these take the PCI device of a virtual function that the caller is bound
- * to, may sleep for as long as a command (twice the card's TIMEOUT, at most two
- * minutes), and return a negative errno: that of the card's refusal, or -ENODEV,
- * -ENXIO, -EIO, -EBUSY, -ETIMEDOUT if there was nobody to refuse.  -EOPNOTSUPP:
- * the card cannot do this.
+ * to.  But for opi_vf_can_log() they may sleep for as long as a command (twice the
+ * card's TIMEOUT, at most two minutes), and return a negative errno: that of the
+ * card's refusal, or -ENODEV, -ENXIO, -EIO, -EBUSY, -ETIMEDOUT if there was nobody
+ * to refuse.  -EOPNOTSUPP: the card cannot do this.
  */
 #ifndef _OPI_VF_H
 #define _OPI_VF_H

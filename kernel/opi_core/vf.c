@@ -107,6 +107,9 @@ EXPORT_SYMBOL_GPL(opi_vf_mig_load);
 /**
  * opi_vf_can_log - can the card log which pages a virtual function writes?
  * @pdev:	the virtual function
+ *
+ * Context: any; the card is not asked.
+ * Return: whether opi_vf_dirty_start() and so on are worth trying.
  */
 bool opi_vf_can_log(struct pci_dev *pdev)
 {
