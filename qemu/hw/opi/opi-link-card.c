@@ -229,12 +229,13 @@ static const char *opi_link_card_soc(OpiCard *c, const void *data, uint32_t len,
     trace_opi_soc_state(state, event);
     c->soc_state = state;
     c->soc_state_seen = true;
-    c->soc_resets += event != OPI_LINK_EVENT_NONE;
     if (c->soc_up) {
         opi_card_soc_event(c, event);
     } else {
         opi_link_card_check_up(c);
     }
+    /* Its queues are gone by now. */
+    c->soc_resets += event != OPI_LINK_EVENT_NONE;
     return NULL;
 }
 
