@@ -3,8 +3,8 @@
 # timeout: 300
 # debug: none
 #
-# "make demo" tells the truth, in few lines and little time: all of them are so, and one that
-# is not is told.
+# "make demo" tells the truth, in few lines: all of them are so, and one that is not is told.
+# How long it took is noted.
 
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"

@@ -3,7 +3,7 @@
 # timeout: 400
 # soak: a_cut_link_is_taken_up_again a_long_series_of_faults_ends_in_traffic
 # debug: invented_answers_are_counted_and_dropped a_fatal_error_of_the_card_is_recovered
-# debug: lost_events_are_noticed_and_made_good
+# debug: bad_completions_do_no_harm lost_events_are_noticed_and_made_good
 # debug: a_dead_function_hangs_nothing the_driver_unloads_from_a_dead_function
 # order: 50
 #
@@ -28,6 +28,7 @@ CASES="
 	a_lost_doorbell_of_the_dpu_is_noticed_and_made_good
 	a_queue_that_hangs_without_being_full_is_noticed
 	a_queue_that_hangs_can_be_left_to_the_administrator
+	bad_completions_do_no_harm
 	lost_events_are_noticed_and_made_good
 	lost_interrupts_are_made_good
 	a_card_that_does_not_answer_is_left_at_once
@@ -299,6 +300,25 @@ a_queue_that_hangs_can_be_left_to_the_administrator()
 	expect_eq "state" "$(health_field host tx state)" healthy
 	expect_eq "recoveries" "$(health_field host tx recover)" $((recovers + 1))
 	traffic_returns
+}
+
+# Completions that say what cannot be, and heads that run ahead.
+bad_completions_do_no_harm()
+{
+	local vm prefix name
+
+	for vm in host dpu; do
+		prefix=
+		[ "$vm" = host ] || prefix=soc-
+		expect_log "$vm" 'opi_core 0000:[0-9a-f:.]+: queue pair [0-9]+ '
+		for name in cqe-bad sq-head-bad; do
+			fault "$prefix$name" 3
+			host ping -q -c 5 -i 0.1 -W 1 "$DPU_IP" </dev/null >/dev/null || :
+			[ "$(fault_left "$prefix$name")" -lt 3 ]
+			tb fault "$prefix$name" 0
+			traffic_returns
+		done
+	done
 }
 
 # The host misses that the DPU's end went down, and that it came back: each time it asks

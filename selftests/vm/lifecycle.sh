@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
-# soak: the_dpu_reloads_while_the_host_sends@20 the_host_reloads_while_the_dpu_sends@20
-# soak: both_reload_at_once@20 the_host_function_is_reset_while_both_send@20
-# soak: the_dpu_function_is_reset_while_both_send@20
-# soak: the_host_unbinds_and_binds_while_the_dpu_sends@20
-# soak: the_host_function_is_removed_and_found_again@20
+# soak: the_dpu_reloads_while_the_host_sends the_host_reloads_while_the_dpu_sends
+# soak: both_reload_at_once the_host_function_is_reset_while_both_send
+# soak: the_dpu_function_is_reset_while_both_send
+# soak: the_host_unbinds_and_binds_while_the_dpu_sends
+# soak: the_host_function_is_removed_and_found_again
 # debug: both_reload_at_once the_host_function_is_reset_while_both_send
 # debug: the_host_function_is_removed_and_found_again the_driver_goes_while_its_netdev_is_in_use
 # order: 40
@@ -56,7 +56,7 @@ the_dpu_reloads_while_the_host_sends()
 	local i
 
 	flood host "$HIF"
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 4); i++)); do
 		reload dpu
 		host_is_served_again
 	done
@@ -67,7 +67,7 @@ the_host_reloads_while_the_dpu_sends()
 	local i
 
 	flood dpu "$REP"
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 4); i++)); do
 		reload host
 		host_net_up
 		await_ping dpu 20 "$HOST_IP"
@@ -78,7 +78,7 @@ both_reload_at_once()
 {
 	local i pid
 
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 3); i++)); do
 		reload dpu &
 		pid=$!
 		reload host
@@ -97,7 +97,7 @@ reset_function()
 	expect_match "reset method" "$(on_sh "$1" 'cat /sys/bus/pci/devices/$1/reset_method' "$(pci_of "$1")")" flr
 	flood host "$HIF"
 	flood dpu "$REP"
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 5); i++)); do
 		starts=$(aq_field "$1" starts)
 		pci_reset "$1"
 		expect_eq "starts" "$(aq_field "$1" starts)" $((starts + 1))
@@ -118,7 +118,7 @@ the_host_unbinds_and_binds_while_the_dpu_sends()
 
 	dev=$(pci_of host)
 	flood dpu "$REP"
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 4); i++)); do
 		host_sh 'echo $1 >/sys/bus/pci/drivers/opi_core/unbind && sleep 0.2 && echo $1 >/sys/bus/pci/drivers/opi_core/bind' "$dev"
 		host_net_up
 		await_ping host 20 "$DPU_IP"
@@ -131,7 +131,7 @@ the_host_function_is_removed_and_found_again()
 
 	dev=$(pci_of host)
 	flood dpu "$REP"
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 3); i++)); do
 		host_sh 'echo 1 >/sys/bus/pci/devices/$1/remove && [ ! -e /sys/bus/pci/devices/$1 ] && sleep 0.5 && echo 1 >/sys/bus/pci/rescan' "$dev"
 		await host 10 "[ -e /sys/bus/pci/drivers/opi_core/$dev ]"
 		host_net_up

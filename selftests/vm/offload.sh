@@ -64,15 +64,6 @@ the_netdevs_have_the_features()
 	expect_eq "filter of the representor" "$(feature dpu "$REP" rx-vlan-filter)" off
 }
 
-# concerned VM FEATURE: the stream that has to do with it.
-concerned()
-{
-	case $1-$2 in
-	host-rx-*|dpu-tx-*|dpu-scatter-gather) stream dpu host "$HOST_IP" 400000 ;;
-	*) stream host dpu "$DPU_IP" 400000 ;;
-	esac
-}
-
 streams_arrive_with_each_offload_off()
 {
 	local f
@@ -81,12 +72,12 @@ streams_arrive_with_each_offload_off()
 	for f in $FEATURES scatter-gather; do
 		note "$f off on the host"
 		host ethtool -K "$HIF" "$f" off </dev/null
-		concerned host "$f"
+		both_ways 400000
 		host ethtool -K "$HIF" scatter-gather on "$f" on rx-gro-hw on \
 			tx-tcp-segmentation on tx-tcp6-segmentation on tx-udp-segmentation on </dev/null
 		note "$f off on the DPU"
 		dpu ethtool -K "$REP" "$f" off </dev/null
-		concerned dpu "$f"
+		both_ways 400000
 		dpu ethtool -K "$REP" scatter-gather on "$f" on rx-gro-hw on \
 			tx-tcp-segmentation on tx-tcp6-segmentation on tx-udp-segmentation on </dev/null
 	done

@@ -282,9 +282,13 @@ the_host_is_powered_off_and_the_dpu_goes_on()
 # The card is in the server: no power there, no card.
 the_host_is_killed_and_the_card_with_it()
 {
+	local pid
+
 	expect_absent
 	watch_dpu
+	pid=$(vm_pid host)
 	tb kill host
+	is_gone host "$pid"
 	await_dpu dpu 5 '.dev_state == "absent" or .dev_state == "gone"'
 	await dpu 5 "[ \$(cat /sys/class/net/$REP/carrier) = 0 ] && [ \$(cat /sys/class/net/$P0/carrier) = 0 ]"
 	# The DPU's own port still answers, and nothing hangs.

@@ -172,6 +172,8 @@ tx_max_limits_what_a_function_sends()
 	unlimited 500000
 	rate set "$(leaf)" tx_max 2mbit
 	limited 250000
+	rate set "$(leaf)" tx_max 1mbit
+	limited 125000
 	rate set "$(leaf)" tx_max 0
 	unlimited 500000
 	ping_works dpu "$HOST_IP"
@@ -181,11 +183,15 @@ tx_max_of_a_node_limits_what_is_below_it()
 {
 	rates_reset
 	node tenant tx_max 2mbit
+	unlimited 500000
 	rate set "$(leaf)" parent tenant
 	limited 250000
 	# The smaller one counts.
 	rate set "$(leaf)" tx_max 1mbit
 	limited 125000
+	rate set "$(leaf)" noparent
+	rate set "$(leaf)" tx_max 0
+	unlimited 500000
 }
 
 # What PF and VF have of what both have, in percent of what it shall be: shares

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 400
-# soak: the_host_reloads_while_the_dpu_sends@20 the_dpu_reloads_while_the_host_sends@20 both_reload_at_once@20
+# soak: the_host_reloads_while_the_dpu_sends the_dpu_reloads_while_the_host_sends both_reload_at_once
 # debug: both_reload_at_once reload_goes_to_another_namespace_and_back
 # debug: a_namespace_that_ends_gives_the_device_back a_dead_function_is_reloaded_when_it_is_back
 # order: 42
@@ -82,7 +82,7 @@ the_host_reloads_while_the_dpu_sends()
 	local i
 
 	flood dpu "$REP"
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 4); i++)); do
 		flood host "$HIF"
 		reload host
 		bg_stop flood_host
@@ -98,7 +98,7 @@ the_dpu_reloads_while_the_host_sends()
 	local i
 
 	flood host "$HIF"
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 4); i++)); do
 		reload dpu
 		dpu_net_up
 		await_ping host 20 "$DPU_IP"
@@ -111,7 +111,7 @@ both_reload_at_once()
 {
 	local i pid
 
-	for ((i = 0; i < $(times 2); i++)); do
+	for ((i = 0; i < $(times 3); i++)); do
 		reload dpu &
 		pid=$!
 		reload host

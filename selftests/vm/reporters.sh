@@ -3,7 +3,7 @@
 # timeout: 500
 # soak: tests_under_traffic_end_in_traffic
 # debug: a_test_of_tx_makes_the_queue_anew a_test_of_rx_makes_the_queue_anew
-# debug: a_test_leaves_a_dump_behind broken_completions_are_reported_by_rx broken_heads_are_reported_by_tx
+# debug: a_test_leaves_a_dump_behind
 # order: 45
 #
 # devlink health reporters: what each says of itself, that a failure made up by

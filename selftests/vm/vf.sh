@@ -170,19 +170,20 @@ traffic_through_several_functions()
 		kill $p; wait $p; sed "s/.* > \([0-9.]*\):.*/\1/" /run/vf0.out' 10.77.0.111 "$GUEST/await" 10.77.0.110 "$(host_sh 'ip netns exec vf0 ls /sys/class/net | grep -v "^lo$"')")" 10.77.0.110
 }
 
+violations() { echo "$(estat "$1" "$2" port_tx_spoofed) $(estat "$1" "$2" port_tx_vlan)"; }
+taken_and_violations() { echo "$(netdev_stat dpu "$2" rx_packets) $(violations host "$1")"; }
+
 # sent_as VF SOURCE [TAG]: counts how many of five such frames were taken, were spoofed, and
 # had a tag that they may not have, as host and DPU see it.  Nobody else sends.
-violations() { estat "$1" "$2" port_tx_spoofed; estat "$1" "$2" port_tx_vlan; }
 sent_as()
 {
-	local dev rep was now vm
+	local dev rep was now
 
 	dev=$(vf_if "$1") rep=$(fn_rep vf "$1")
-	was="$(netdev_stat dpu "$rep" rx_packets) $(violations host "$dev" | xargs)"
+	was=$(settled taken_and_violations "$dev" "$rep")
 	host mausezahn "$dev" -q -c 5 -p 100 -a "$2" -b 02:00:00:00:00:99 ${3:+-Q "$3"} -t ip </dev/null >/dev/null 2>&1
-	# Sent in order: the card has done with all of them when this one is there.
-	now="$(netdev_stat dpu "$rep" rx_packets) $(violations host "$dev" | xargs)"
-	expect_eq "violations as the DPU sees them" "$(violations dpu "$rep" | xargs)" "${now#* }"
+	now=$(settled taken_and_violations "$dev" "$rep")
+	expect_eq "violations as the DPU sees them" "$(violations dpu "$rep")" "${now#* }"
 	# shellcheck disable=SC2086 # words
 	set -- $was $now
 	echo "$(($4 - $1)) $(($5 - $2)) $(($6 - $3))"
