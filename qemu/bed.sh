@@ -20,13 +20,15 @@
 #	VM.mark			size of VM.log when the VM was last (re)started
 #	VM.ssh			the kept ssh connection
 
+. "${BASH_SOURCE[0]%/*}/ssh.sh"
+
 # The words that the guests' init writes to the console when it is done.
 BED_READY='opi: ready'
 
 # bed_named NAME: that is the bed from here on.
 bed_named() {
 	[[ $1 =~ ^[A-Za-z0-9_.-]{1,32}$ ]] || opi_die "bad name '$1' (letters, digits, '_', '.', '-')"
-	BED=${OPI_STATE:-${XDG_RUNTIME_DIR:-/tmp}}/opi-testbed-$1
+	bed_path "$1"
 }
 
 bed_vms() {
@@ -48,19 +50,20 @@ bed_need_vm() {
 	opi_die "no VM '$1' in this bed (it has: ${vms[*]})"
 }
 
-# Names the VM and its bed, hence also how a process is known to be ours.
-vm_qmp_arg() {
-	printf 'unix:%s,server=on,wait=off\n' "$BED/$1.qmp"
-}
-
-# A pid file is believed only if that process is the QEMU of this VM of this bed.
+# A pid file is believed only if that process is the QEMU of this VM of this bed.  Asked
+# before each word to a monitor, hence without a process.
 vm_pid() {
-	local pid
+	local pid='' word words=() arg=unix:$BED/$1.qmp,server=on,wait=off
 
-	pid=$(cat "$BED/$1.pid" 2>/dev/null) || return 1
-	[ -n "$pid" ] && [ -r "/proc/$pid/cmdline" ] || return 1
-	tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -xF -- "$(vm_qmp_arg "$1")" >/dev/null || return 1
-	printf '%s\n' "$pid"
+	{ read -r pid <"$BED/$1.pid" && [ -n "$pid" ] && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || return 1
+	for word in "${words[@]}"; do
+		if [ "$word" = "$arg" ]; then
+			printf '%s\n' "$pid"
+			# Said: in a trap it would be the status of what came before.
+			return 0
+		fi
+	done
+	return 1
 }
 
 # ---- command lines --------------------------------------------------------
@@ -159,7 +162,8 @@ vm_argv() {
 		-name "opi-$NAME-$vm" -nodefaults -no-user-config -display none -no-shutdown
 		-accel tcg,thread=multi -cpu max,erms=off,fsrm=off -smp "$smp" -m "$mem"
 		-machine "$machine"
-		-qmp "$(vm_qmp_arg "$vm")"
+		# Also how a process is known to be ours: vm_pid.
+		-qmp "unix:$BED/$vm.qmp,server=on,wait=off"
 		-chardev "socket,id=con,path=$BED/$vm.con,server=on,wait=off,logfile=$BED/$vm.log,logappend=on"
 		-serial chardev:con
 		-kernel "$image/vmlinuz-$kernel" -initrd "$image/initrd-$kernel" -append "$append"
@@ -234,33 +238,37 @@ vm_kill() {
 
 # ---- monitor --------------------------------------------------------------
 
-# vm_qmp VM JSON: run one command, print its "return" value; fail with the
-# error's text.  Events that come in between are not ours.
+# vm_qmp VM JSON...: run these commands, print their "return" values, a line each; fail with
+# the text of the first error.  Events that come in between are not ours.
 vm_qmp() {
-	local vm=$1 cmd=$2 line fd_in fd_out pid got=1 n=0
+	local vm=$1 line fd_in fd_out pid answers=()
+	shift
 
 	vm_pid "$vm" >/dev/null || { echo "$vm is not running" >&2; return 1; }
 	coproc QMP { exec socat - "UNIX-CONNECT:$BED/$vm.qmp" 2>/dev/null; }
 	pid=$QMP_PID fd_out=${QMP[0]} fd_in=${QMP[1]}
-	printf '{"execute":"qmp_capabilities"}\n%s\n' "$cmd" >&"$fd_in" || true
-	while IFS= read -r -t 20 line <&"$fd_out"; do
+	printf '%s\n' '{"execute":"qmp_capabilities"}' "$@" >&"$fd_in" || true
+	while [ ${#answers[@]} -le $# ] && IFS= read -r -t 20 line <&"$fd_out"; do
+		line=${line%$'\r'}
 		case $line in
-		'{"return"'*|'{"error"'*) n=$((n + 1)) ;;
-		*) continue ;;
+		'{"return"'*|'{"error"'*) answers+=("$line") ;;
 		esac
-		[ $n -eq 2 ] || continue
-		got=0
-		break
 	done
 	# socat may never end if it is told to while it handles what it got.
 	kill -KILL "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
-	[ $got -eq 0 ] || { echo "the monitor of $vm does not answer" >&2; return 1; }
-	if ! jq -e 'has("error") | not' <<<"$line" >/dev/null; then
-		jq -r '.error.desc' <<<"$line" >&2
-		return 1
-	fi
-	jq -c '.return' <<<"$line"
+	[ ${#answers[@]} -gt $# ] || { echo "the monitor of $vm does not answer" >&2; return 1; }
+	for line in "${answers[@]:1}"; do
+		case $line in
+		'{"error"'*)
+			jq -r '.error.desc' <<<"$line" >&2
+			return 1
+			;;
+		esac
+		# Without an id that is all that there is in it.
+		line=${line#'{"return": '}
+		printf '%s\n' "${line%\}}"
+	done
 }
 
 vm_hmp() {
@@ -270,8 +278,12 @@ vm_hmp() {
 
 # running, paused, shutdown (powered off), guest-panicked ..., or gone.
 vm_status() {
+	local answer
+
 	vm_pid "$1" >/dev/null || { echo gone; return; }
-	vm_qmp "$1" '{"execute":"query-status"}' 2>/dev/null | jq -r .status || echo unknown
+	answer=$(vm_qmp "$1" '{"execute":"query-status"}' 2>/dev/null) || answer=
+	[[ $answer =~ \"status\":\ *\"([a-z-]+)\" ]] || { echo unknown; return; }
+	echo "${BASH_REMATCH[1]}"
 }
 
 vm_port() {

@@ -10,6 +10,10 @@
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
 
+# It is the program that is tested.
+on() { tb "$@"; }
+on_for() { timeout "$(secs "$1")" "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "${@:2}" </dev/null; }
+
 OPI_BED=tb$$
 second=tb$$b
 

@@ -28,14 +28,6 @@ wires=$(mktemp -d)
 trap 'tb down; rm -rf "$wires"' EXIT
 
 # What the libraries call the DPU, and the host's function, is that of the card in use.
-DPU=dpu
-tb()
-{
-	local vm=$1
-
-	[ "$vm" != dpu ] || vm=$DPU
-	"$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$vm" "${@:2}"
-}
 use_card()
 {
 	DPU=dpu${1#0}

@@ -3,34 +3,61 @@
 #
 # The virtual machines of a test bed as tests use them: run, wait, power, what
 # the consoles said.  Works on the bed named by OPI_BED, through qemu/testbed and
-# nothing else.  Networks on the card are in net.sh.
+# the parts that it is made of.  Networks on the card are in net.sh.
 
 OPI_BED=${OPI_BED:-test-stock}
 OPI_KERNEL=${OPI_KERNEL:-stock}
 export OPI_BED
 
+# Which one is called dpu, where a test has several cards.
+DPU=dpu
+
 # Where the guests have the programs of selftests/guest.
 # shellcheck disable=SC2034 # used by tests
 GUEST=/usr/libexec/kselftests/opi
 
-tb() { "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$@"; }
-host() { tb host "$@"; }
-dpu() { tb dpu "$@"; }
+# shellcheck source=../../qemu/ssh.sh
+. "$OPI_TOP/qemu/ssh.sh"
 
-# on host|dpu CMD...
-on() { tb "$@"; }
+tb() { "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$@"; }
+host() { on host "$@"; }
+dpu() { on dpu "$@"; }
+
+# on host|dpu CMD...: as testbed does it, and by testbed if the guest is to be waited for.
+on()
+{
+	command_on "$@"
+	"${guest_command[@]}"
+}
+
+command_on()
+{
+	local BED
+
+	[ "$1" != dpu ] || set -- "$DPU" "${@:2}"
+	bed_path "$OPI_BED"
+	if [ -S "$BED/$1.ssh" ] && [ $# -gt 1 ]; then
+		guest_command "$@"
+	else
+		guest_command=("$OPI_TOP/qemu/testbed" --name "$OPI_BED" "$@")
+	fi
+}
 
 # on_for SECONDS VM CMD...: the same, but not for longer.
-on_for() { timeout "$(secs "$1")" "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "${@:2}" </dev/null; }
+on_for()
+{
+	command_on "${@:2}"
+	timeout $(($1 * OPI_SLOW)) "${guest_command[@]}" </dev/null
+}
 
 # A shell script in a guest: on_sh VM SCRIPT [ARG...].
-on_sh() { local vm=$1 script=$2; shift 2; tb "$vm" sh -c "$script" sh "$@" </dev/null; }
+on_sh() { local vm=$1 script=$2; shift 2; on "$vm" sh -c "$script" sh "$@" </dev/null; }
 host_sh() { on_sh host "$@"; }
 dpu_sh() { on_sh dpu "$@"; }
 
 # await VM SECONDS CONDITION: the guest waits, so that nothing is missed and
 # nothing is asked twice over the builder's network.
-await() { tb "$1" "$GUEST/await" "$(secs "$2")" "$3" </dev/null; }
+await() { on "$1" "$GUEST/await" $(($2 * OPI_SLOW)) "$3" </dev/null; }
 
 # await_ping VM SECONDS IP: until an answer comes.  One that is late is one: a busy
 # machine may have seconds of other traffic to handle first.
@@ -44,7 +71,7 @@ bg()
 	local name=$1 vm=$2
 	shift 2
 
-	tb "$vm" sh -c 'echo $$ >/run/bg-$0; exec "$@"' "$name" "$@" \
+	on "$vm" sh -c 'echo $$ >/run/bg-$0; exec "$@"' "$name" "$@" \
 		>"$CASE_DIR/$name" 2>"$CASE_DIR/$name.err" </dev/null &
 	eval "bg_$name=$! bgvm_$name=$vm"
 	defer "bg_stop $name"
@@ -57,9 +84,9 @@ bg_stop()
 	local pid="bg_$1" vm="bgvm_$1"
 
 	kill -0 "${!pid}" 2>/dev/null || return 0
-	timeout 10 "$OPI_TOP/qemu/testbed" --name "$OPI_BED" "${!vm}" \
-		sh -c 'kill -$1 $(cat /run/bg-$0)' "$1" "${2:-TERM}" </dev/null 2>/dev/null || :
-	timeout 5 tail --pid="${!pid}" -f /dev/null || kill "${!pid}" 2>/dev/null || :
+	command_on "${!vm}" sh -c 'kill -$1 $(cat /run/bg-$0)' "$1" "${2:-TERM}"
+	timeout 10 "${guest_command[@]}" </dev/null 2>/dev/null || :
+	timeout 5 tail -s 0.05 --pid="${!pid}" -f /dev/null || kill "${!pid}" 2>/dev/null || :
 }
 
 bg_wait()
@@ -77,7 +104,13 @@ said() { grep -qE -- "$2" "$CASE_DIR/$1"; }
 # ---- state ---------------------------------------------------------------
 
 bed_state() { tb status -j || :; }
-bed_dir() { bed_state | jq -r '.dir // empty'; }
+bed_dir()
+{
+	local BED
+
+	bed_path "$OPI_BED"
+	[ ! -e "$BED/vms" ] || printf '%s\n' "$BED"
+}
 vm_state() { bed_state | jq -r --arg vm "$1" '.vms[] | select(.name == $vm) | .state'; }
 # Another one for each boot.
 boot_id() { on "$1" cat /proc/sys/kernel/random/boot_id </dev/null; }
@@ -236,11 +269,12 @@ are_content()
 # move while a case runs.
 pci_of()
 {
-	local known=$CASE_DIR/pci_of_$1
+	local known=$CASE_DIR/pci_of_$1 pci=
 
 	[ -s "$known" ] ||
 		on_sh "$1" 'set -- /sys/bus/pci/drivers/opi_core/0000:*; [ ! -e "$1" ] || echo "${1##*/}"' >"$known"
-	cat "$known"
+	read -r pci <"$known" || :
+	[ -z "$pci" ] || printf '%s\n' "$pci"
 }
 
 # dpu_field VM JQ-PATH: of the first DPU that opitool shows.
