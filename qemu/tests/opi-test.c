@@ -1266,20 +1266,12 @@ static void look_wait_sent(Side *d)
     qp_wait_sent(d, 0);
 }
 
-/*
- * The DPU sends frame after frame, each when the last one is away and the card
- * has had time to ask for a kick.  That it does not, but looks again.
- */
-static void test_look(void)
+/* Frame after frame, each when the last one is away: how many took a kick. */
+static unsigned look_series(Side *d, unsigned frames)
 {
-    Bed *b = bed_new(BED_FAKE, NULL);
-    Side *d;
-    Qp *q;
-    unsigned i, kicks = 0, frames = 4000;
+    Qp *q = &d->qps[0];
+    unsigned i, kicks = 0;
 
-    traffic_start(b->host, b->dpu);
-    d = b->dpu;
-    q = &d->qps[0];
     for (i = 0; i < frames; i++) {
         uint32_t old = q->sq_tail, kick;
         int64_t then = g_get_monotonic_time() + 20;
@@ -1299,8 +1291,34 @@ static void test_look(void)
         look_wait_sent(d);
     }
     g_test_message("%u frames, %u kicks", frames, kicks);
-    /* A busy machine breaks the series now and then. */
-    g_assert_cmpint(kicks, <, frames * 3 / 4);
+    return kicks;
+}
+
+/*
+ * The card has had time to ask for a kick when the DPU's next frame comes.  That
+ * it does not, but looks again.
+ */
+static void test_look(void)
+{
+    Bed *b = bed_new(BED_FAKE, NULL);
+    unsigned i, frames = 1000;
+    Side *d;
+    Qp *q;
+
+    traffic_start(b->host, b->dpu);
+    d = b->dpu;
+    q = &d->qps[0];
+    /*
+     * A busy machine breaks a series now and then, and one that does other
+     * things breaks most of it: a card that does not look again takes a kick
+     * for each frame of each series.
+     */
+    for (i = 0; i < 20; i++) {
+        if (look_series(d, frames) < frames * 3 / 4) {
+            break;
+        }
+    }
+    g_assert_cmpint(i, <, 20);
 
     /* Nothing comes: it asks for the next kick. */
     for (i = 0; i < 1000 && mem_ld32(d, SHADOW(q, sq_kick)) != q->sq_tail;
