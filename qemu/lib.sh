@@ -203,12 +203,13 @@ opi_debian() {
 	rm -f "$dir.list"
 }
 
-# The build root: see mkroot.sh.
+# The build root: see mkroot.sh.  Finding it takes a dozen processes: who calls many of these
+# scripts, as the tests do, finds it once and exports OPI_ROOT.
 
 opi_root() {
-	local dir
+	local dir=${OPI_ROOT:-}
 
-	dir=$OPI_CACHE/root-$("$OPI_TOP/qemu/mkroot.sh" --key)
+	[ -n "$dir" ] || dir=$OPI_CACHE/root-$("$OPI_TOP/qemu/mkroot.sh" --key)
 	[ -d "$dir" ] || opi_die "no build root yet: run make (or qemu/mkroot.sh)"
 	printf '%s\n' "$dir"
 }

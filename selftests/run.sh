@@ -30,9 +30,10 @@
 # is what check-full runs of it on the debug kernel, where everything takes five times as
 # long; without such a line it is all.
 #
-# A tier runs as several chains at once, since most tests wait most of the time:
-# where all of vm/ runs on a kernel it gets two beds and two chains, and one chain does
-# all the others.  The output of a test comes in one piece when it has ended.
+# A tier runs as two chains, since most tests wait some of the time: one begins with vm/ and
+# its test bed, the other with all that needs none of these, and who is done first takes from
+# what the other has left, on a bed of its own.  More of them slow each other down by more
+# than they do.  The output of a test comes in one piece when it has ended.
 #
 # A builder that stands still for seconds fails tests that are right.  So what fails in
 # "check", if it is little and no kernel's complaint, is run once more when nothing else
@@ -307,6 +308,10 @@ make_base()
 {
 	local ksft
 
+	# What each script that a test calls would find out again.
+	OPI_JOBS=${OPI_JOBS:-$(nproc)}
+	OPI_ROOT=$(bash -c '. "$0/qemu/lib.sh"; opi_root' "$OPI_TOP")
+	export OPI_JOBS OPI_ROOT
 	ksft=$(bash -c '. "$0/qemu/lib.sh"; opi_linux_src' "$OPI_TOP")/tools/testing/selftests/kselftest
 	BASE_DIR=${OPI_BASE_DIR:-$OPI_TOP/build/kselftest}
 	mkdir -p "$BASE_DIR"
@@ -402,7 +407,7 @@ run_vm_tests()
 	# Without a bed there is nothing to try.
 	if "$OPI_TOP/qemu/testbed" --name "$OPI_BED" status >/dev/null 2>&1; then
 		if [ "$1" = queue ]; then
-			while test=$(next_test "$kernel") && [ -n "$test" ]; do
+			while test=$(next_in "queue-$kernel") && [ -n "$test" ]; do
 				run_tests "$kernel" "$test"
 			done
 			run_tests "$kernel" vm/clean
@@ -488,53 +493,71 @@ run_chain()
 	"$@"
 }
 
-# What two chains share: all of vm/ on a kernel, what takes longest (as the time limits
-# tell) first, so that both end at about the same time.
+# What the chains share.  queue-KERNEL: vm/ on a kernel, what takes longest (as the time
+# limits tell) first.
 make_queue()
 {
 	local t
 
-	for t in $(tier_tests vm "$1"); do
-		case $tier,$t in
-		*,vm/up|*,vm/clean|*,vm/up:*|*,vm/clean:*) ;;
-		# What the smoke test does, others do at length.
-		check,vm/smoke) ;;
-		*) printf '%s %s\n' "$(timeout_of "$t" "$1")" "$t" ;;
-		esac
-	done | sort -s -k1,1rn | cut -d' ' -f2 >"$logs/queue-$1"
+	if [ "$tier,$1" = check,debug ]; then
+		printf '%s\n' $smoke
+	else
+		for t in $(tier_tests vm "$1"); do
+			case $tier,$t in
+			*,vm/up|*,vm/clean|*,vm/up:*|*,vm/clean:*) ;;
+			# What the smoke test does, others do at length.
+			check,vm/smoke) ;;
+			*) printf '%s %s\n' "$(timeout_of "$t" "$1")" "$t" ;;
+			esac
+		done | sort -s -k1,1rn | cut -d' ' -f2
+	fi >"$logs/queue-$1"
 }
 
-# next_test KERNEL: take one from the queue, if there is one left.
-next_test()
+# queue-rest: KERNEL TEST, of all that has a bed of its own or none; the short ones last.
+make_rest()
+{
+	local k d
+
+	for k in $kernels; do
+		[ "$tier,$k" = check,debug ] || tier_tests bed "$k" | sed "s/^/$k /"
+	done
+	for d in static opitool; do
+		tier_tests "$d" host | sed 's/^/host /'
+	done
+} >"$logs/queue-rest"
+
+# next_in QUEUE: take one from it, if there is one left.
+next_in()
 {
 	# shellcheck disable=SC2016 # for the shell that has the lock
-	flock "$logs/.lock-queue" sh -c 'head -n 1 "$0" && sed -i 1d "$0"' "$logs/queue-$1"
+	flock "$logs/.lock-queue" sh -c 'head -n 1 "$0" && sed -i 1d "$0"' "$logs/$1"
 }
 
-# vm_chain KERNEL 1|2: take tests from the queue, on a bed of its own.
-vm_chain()
+# A chain: what the queues have, in this order.  The second one names its beds otherwise.
+work_off()
 {
-	if [ "$2" = 2 ]; then
-		part=-2
-		beds+=-2
-	fi
-	OPI_KERNEL=$1 OPI_BED=$beds-$1
-	export OPI_KERNEL OPI_BED
-	run_vm_tests "$1" queue
-}
+	local queue k t
 
-# shellcheck disable=SC2046,SC2086 # words on purpose
-other_chain()
-{
-	local k
-
-	run_tests host $(tier_tests static host) $(tier_tests opitool host)
-	for k in $kernels; do
-		case $tier,$k in
-		check,debug) run_kernel debug $smoke ;;
-		*) run_kernel "$k" $(tier_tests bed "$k") ;;
-		esac
+	for queue; do
+		if [ "$queue" != rest ]; then
+			OPI_KERNEL=$queue OPI_BED=$beds$part-$queue
+			export OPI_KERNEL OPI_BED
+			run_vm_tests "$queue" queue
+			up=
+			continue
+		fi
+		while read -r k t < <(next_in queue-rest) && [ -n "$k" ]; do
+			OPI_KERNEL=${k/host/stock} OPI_BED=$beds$part-${k/host/stock}
+			export OPI_KERNEL OPI_BED
+			run_tests "$k" "$t"
+		done
 	done
+}
+
+second_chain()
+{
+	part=-2
+	work_off rest $kernels
 }
 
 # The name of a test as given, to its path.
@@ -650,17 +673,11 @@ check|check-full|soak)
 	for k in $kernels; do
 		make_queue "$k"
 	done
+	make_rest
 	# Bounds of waits, not waits: the chains slow each other down.
 	slow=$((slow * 3))
-	start_chain other_chain
-	if [[ $kernels = *stock* ]]; then
-		start_chain vm_chain stock 2
-	fi
-	if [[ $kernels = *debug* ]] && [ "$tier" != check ]; then
-		start_chain vm_chain debug 1
-		start_chain vm_chain debug 2
-	fi
-	[[ $kernels != *stock* ]] || vm_chain stock 1
+	start_chain second_chain
+	work_off $kernels rest
 	for c in "${chains[@]}"; do
 		wait "$c" || echo "not ok 1 selftests: run.sh ended early" >>"$logs/chain.tap"
 	done

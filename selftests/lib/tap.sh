@@ -19,6 +19,9 @@ OPI_SLOW=${OPI_SLOW:-1}
 OPI_SEED=${OPI_SEED:-$RANDOM}
 export OPI_TOP OPI_SCALE OPI_SLOW OPI_SEED
 
+# Each program that starts would read a dozen files of any other one.
+export LC_ALL=C
+
 # The runner may preload stdbuf; it is of the builder, the guests' tools and
 # QEMU are of another release.
 unset LD_PRELOAD _STDBUF_O
