@@ -77,14 +77,18 @@ row_udp64() { iperf "$1" '.bits_per_second / 512' -u -b 0 -l 64; }
 
 # begin FILE WORD CMD...: in the background, until it has said that word; sets pid.
 begin() {
-	local file=$WORK/$1 word=$2
+	local file=$WORK/$1 word=$2 said alive=1
 	shift 2
 
 	: >"$file"
 	"$@" >"$file" &
 	pid=$!
-	until grep -q "$word" "$file"; do
-		kill -0 "$pid" || { wait "$pid"; return 1; }
+	while :; do
+		# It may have said it and be done.
+		kill -0 "$pid" 2>/dev/null || alive=''
+		IFS= read -r -d '' said <"$file" || :
+		[[ $said != *"$word"* ]] || return 0
+		[ -n "$alive" ] || { wait "$pid"; return 1; }
 		sleep 0.1
 	done
 }
@@ -95,7 +99,7 @@ pktgen_start() { begin pktgen sending on "$1" "$SIDE" pktgen "${@:2}"; }
 pktgen_end() {
 	on "$1" "$SIDE" stop
 	wait "$pid"
-	sent=$(sed -n 2p "$WORK/pktgen")
+	{ read -r sent; read -r sent; } <"$WORK/pktgen"
 	[ "${sent:-0}" -gt 0 ]
 }
 
@@ -170,8 +174,15 @@ row_sfs() {
 
 # ---- a function that a process has ------------------------------------------
 
-# Its rate, of a line of opi-user's.
-per_second() { sed -n "s/^$1 .*: \\([0-9]*\\)\/s\$/\\1/p" "$2"; }
+# per_second VARIABLE WORD: its rate, of a line of opi-user's.
+per_second() {
+	local line
+
+	printf -v "$1" ''
+	while read -r line; do
+		[[ ! $line =~ ^"$2 ".*:\ ([0-9]+)/s$ ]] || printf -v "$1" %s "${BASH_REMATCH[1]}"
+	done <"$WORK/user"
+}
 
 process_pktgen() {
 	local pid rate sent user
@@ -181,7 +192,7 @@ process_pktgen() {
 		begin user ready on host opi-user "$from_if" send "$to_mac" $((SECS + 4))
 		rate=$(on dpu "$SIDE" rate "$to_if" "$SECS")
 		wait "$pid"
-		sent=$(per_second sent "$WORK/user")
+		per_second sent sent
 		on dpu "$SIDE" drop "$to_if" off
 	else
 		begin user ready on host opi-user "$to_if" recv "$SECS"
@@ -191,7 +202,7 @@ process_pktgen() {
 		pktgen_start dpu "$from_if" "$to_mac" "$to_ip"
 		wait "$user"
 		pktgen_end dpu
-		rate=$(per_second received "$WORK/user")
+		per_second rate received
 	fi
 	[ "${rate:-0}" -gt 0 ]
 	printf '%s %s\n%s_sent %s\n' "$1" "$rate" "$1" "$sent"
