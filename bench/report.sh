@@ -8,7 +8,7 @@
 #
 # The arithmetic, the rows' names and the bars are in report.jq.
 
-. "$(dirname -- "$0")/../qemu/lib.sh"
+. "${BASH_SOURCE[0]%/*}/../qemu/lib.sh"
 
 chart=1
 if [ "${1:-}" = --no-chart ]; then
@@ -18,14 +18,19 @@ fi
 if [ $# -ne 1 ] || [ ! -e "$1/info.json" ]; then
 	opi_die "usage: report.sh [--no-chart] DIR (of a run)"
 fi
-dir=$(CDPATH='' cd -- "$1" && pwd -P)
+dir=$1
 [ -s "$dir/samples.jsonl" ] || opi_die "$1: nothing was measured"
-touch "$dir/retries.jsonl" "$dir/cannot.jsonl"
+: >>"$dir/retries.jsonl"
+: >>"$dir/cannot.jsonl"
 
-jq -n -L "$OPI_TOP/bench" --slurpfile info "$dir/info.json" --slurpfile samples "$dir/samples.jsonl" \
+# One after the other by one jq, which a process each is too dear for: the report ends in
+# the first line that has nothing but a brace.
+said=$(jq -nr -L "$OPI_TOP/bench" --slurpfile info "$dir/info.json" --slurpfile samples "$dir/samples.jsonl" \
 	--slurpfile retries "$dir/retries.jsonl" --slurpfile cannot "$dir/cannot.jsonl" \
-	'include "report"; report($info[0]; $samples; $retries; $cannot)' >"$dir/report.json"
-jq -r -L "$OPI_TOP/bench" 'include "report"; table' "$dir/report.json" | tee "$dir/report.txt"
+	'include "report"; report($info[0]; $samples; $retries; $cannot) | ., table')
+printf '%s\n' "${said%%$'\n}\n'*}"$'\n}' >"$dir/report.json"
+printf '%s\n' "${said#*$'\n}\n'}" >"$dir/report.txt"
+printf '%s\n' "${said#*$'\n}\n'}"
 
 # A panel for each row: units differ.  The card stands out by colour.
 script() {

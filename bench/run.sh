@@ -10,10 +10,13 @@
 # Otherwise the machines are booted anew and it is tried again; why, is a line in
 # DIR/retries.jsonl.  A run that was interrupted goes on with the same --out.
 
-. "$(dirname -- "$0")/../qemu/lib.sh"
-. "$(dirname -- "$0")/peers.sh"
-. "$(dirname -- "$0")/rows.sh"
-. "$(dirname -- "$0")/profile.sh"
+# Where a process is dear, what this script does itself is not: no program is started for
+# what the shell can do, and that is less to disturb what is measured, too.
+
+. "${BASH_SOURCE[0]%/*}/../qemu/lib.sh"
+. "$OPI_TOP/bench/peers.sh"
+. "$OPI_TOP/bench/rows.sh"
+. "$OPI_TOP/bench/profile.sh"
 
 usage() {
 	cat <<EOT
@@ -46,7 +49,8 @@ bad_usage() {
 # The test of this script has machines that are none.
 TESTBED=${BENCH_TESTBED:-$OPI_TOP/qemu/testbed}
 TOOLS=$OPI_TOP/build/bench
-GUEST_DIR=/run/bench
+# A directory that each guest has, and forgets.
+GUEST_DIR=/run
 # shellcheck disable=SC2034 # used by rows.sh
 SIDE=$GUEST_DIR/side FLOW=$GUEST_DIR/flow LIFE=$GUEST_DIR/life
 BED_NAME=${BENCH_BED:-bench}
@@ -56,54 +60,58 @@ TRIES=3
 # more than that (percent of one processor).
 OTHERS=${BENCH_OTHERS:-10}
 STEAL=${BENCH_STEAL:-3}
+# Seconds that are looked at before a row.
+LOOK=${BENCH_LOOK:-0.5}
 
 tb() { "$TESTBED" --name "$BED_NAME" "$@"; }
 
 # ---- is the machine idle? ---------------------------------------------------
 
-# "TOTAL BUSY STEAL OURS" in ticks of all processors since boot.  Interrupts are
-# nobody's.  Ours are the machines, the switch, and what this script waited for.
+# Sets times to "TOTAL BUSY STEAL OURS", in ticks of all processors since boot.  Interrupts
+# are nobody's.  Ours are the machines, the switch, and what this script waited for.
 cpu_times() {
-	local pid pids=("$$")
+	local pid line total=0 ours=0 n f
 
-	pids+=(${bed_pids[@]+"${bed_pids[@]}"})
-	for pid in "${pids[@]}"; do
-		sed "s/.*) //; s/^/$pid /" "/proc/$pid/stat" 2>/dev/null || :
-	done | awk -v self="$$" '
-		{ ours += $13 + $14 }
-		$1 == self { ours += $15 + $16 }
-		END {
-			getline < "/proc/stat"
-			for (i = 2; i <= 9; i++)
-				total += $i
-			print total, $2 + $3 + $4, $9, ours + 0
-		}'
+	for pid in "$$" ${bed_pids[@]+"${bed_pids[@]}"}; do
+		{ read -r line <"/proc/$pid/stat"; } 2>/dev/null || continue
+		# From the state on, which is the third of proc(5).
+		read -r -a f <<<"${line##*) }"
+		ours=$((ours + f[11] + f[12]))
+		[ "$pid" != "$$" ] || ours=$((ours + f[13] + f[14]))
+	done
+	read -r -a f </proc/stat
+	for n in "${f[@]:1:8}"; do
+		total=$((total + n))
+	done
+	times="$total $((f[1] + f[2] + f[3])) ${f[8]} $ours"
 }
 
-# used_since "TIMES": percent of one processor that others used, and steal.
+# used_since "TIMES": sets others and steal to the percent of one processor.
 used_since() {
-	awk -v a="$1" -v b="$(cpu_times)" -v n="$(nproc)" 'BEGIN {
-		split(a, x); split(b, y)
-		one = (y[1] - x[1]) / n
-		if (one <= 0)
-			one = 1
-		others = 100 * ((y[2] - x[2]) - (y[4] - x[4])) / one
-		if (others < 0)
-			others = 0
-		printf "%.0f %.0f\n", others, 100 * (y[3] - x[3]) / one
-	}'
+	local times x y one
+
+	cpu_times
+	read -r -a x <<<"$1"
+	read -r -a y <<<"$times"
+	# Rounded, of a time that is CPUS times as long.
+	one=$((y[0] - x[0]))
+	[ "$one" -gt 0 ] || one=$cpus
+	others=$(((y[1] - x[1]) - (y[3] - x[3])))
+	[ "$others" -ge 0 ] || others=0
+	others=$(((200 * cpus * others + one) / (2 * one)))
+	steal=$(((200 * cpus * (y[2] - x[2]) + one) / (2 * one)))
 }
 
 idle_enough() { [ "$1" -le "$OTHERS" ] && [ "$2" -le "$STEAL" ]; }
 
 # Sets before to what others use now.
 await_idle() {
-	local end=$((SECONDS + ${BENCH_IDLE_WAIT:-600})) t others steal told=''
+	local end=$((SECONDS + ${BENCH_IDLE_WAIT:-600})) times others steal told=''
 
 	while :; do
-		t=$(cpu_times)
-		sleep 0.5
-		read -r others steal < <(used_since "$t")
+		cpu_times
+		[ "$LOOK" = 0 ] || sleep "$LOOK"
+		used_since "$times"
 		before=$others
 		! idle_enough "$others" "$steal" || return 0
 		[ -z "$busy" ] || return 0
@@ -117,10 +125,10 @@ await_idle() {
 # ---- one peer's machines ----------------------------------------------------
 
 boot() {
-	local net_env=(env OPI_NO_CARD=1)
-
-	[ -z "$with_card" ] || net_env=(env -u OPI_NO_CARD)
-	"${net_env[@]}" "$TESTBED" --name "$BED_NAME" up "${up_args[@]}"
+	# The caller's is a shell of its own.
+	export OPI_NO_CARD=1
+	[ -z "$with_card" ] || unset OPI_NO_CARD
+	tb up "${up_args[@]}"
 }
 
 # A process has the first of two functions, which a bridge joins on the DPU.
@@ -137,7 +145,6 @@ set_up() {
 	local vm
 
 	for vm in host dpu; do
-		on "$vm" mkdir -p "$GUEST_DIR"
 		tb cp "$TOOLS/guest/side" "$TOOLS/guest/flow" "$TOOLS/guest/life" "$vm:$GUEST_DIR/"
 	done
 	if [ -n "$process" ]; then
@@ -166,9 +173,12 @@ meet() {
 
 # Sets up, bed_pids, host_if, host_mac, host_more, dpu_if, dpu_mac; or why.
 start_peer() {
-	local rc
+	local rc f stale=()
 
-	rm -f "$WORK"/{insns,dgram,vhost}[01] "$WORK/stream"
+	for f in "$WORK"/{insns,dgram,vhost}[01] "$WORK/stream"; do
+		[ ! -e "$f" ] || stale+=("$f")
+	done
+	[ ${#stale[@]} = 0 ] || rm -f "${stale[@]}"
 	peer_options "$peer"
 	if [ -n "$switch" ]; then
 		"start_$switch" || { why="$switch did not start"; return 0; }
@@ -176,7 +186,8 @@ start_peer() {
 	fi
 	strict boot
 	if [ "$rc" != 0 ]; then
-		why="the machines did not boot: $(last_words "$WORK/err")"
+		last_words
+		why="the machines did not boot: $words"
 		return 0
 	fi
 	mapfile -t -O ${#bed_pids[@]} bed_pids < <(tb status -j | jq '.vms[].pid')
@@ -186,7 +197,8 @@ start_peer() {
 		[ -n "$alone" ] || strict meet
 	fi
 	if [ "$rc" != 0 ]; then
-		why="no network: $(last_words "$WORK/err")"
+		last_words
+		why="no network: $words"
 		return 0
 	fi
 	up=1
@@ -211,9 +223,17 @@ strict() {
 	job=''
 }
 
-last_words() { tail -n 3 "$1" | tr '\n' ' ' | cut -c1-300; }
+# Sets words to the end of what a command has said last.
+last_words() {
+	local lines
 
-# What makes all numbers of these machines worthless, if there is something.
+	mapfile -t lines <"$WORK/err"
+	[ ${#lines[@]} -le 3 ] || lines=("${lines[@]: -3}")
+	words="${lines[*]}"
+	words=${words:0:300}
+}
+
+# Sets why to what makes all numbers of these machines worthless, if there is something.
 trouble() {
 	local gone bad
 
@@ -222,32 +242,33 @@ trouble() {
 		| select(.state != "running" and ($alone == "" or .name != "dpu"))
 		| "\(.name) is \(.state)"] | join(", ") end')
 	if [ -n "$gone" ]; then
-		echo "$gone"
+		why=$gone
 		return
 	fi
 	if [ -n "$switch_pid" ] && ! kill -0 "$switch_pid" 2>/dev/null; then
-		echo "the switch ended"
+		why="the switch ended"
 		return
 	fi
-	bad=$(tb logs 2>/dev/null | tr -d '\r' |
+	bad=$(tb logs 2>/dev/null |
 		grep -aE -m 1 'WARNING:|BUG:|Oops|Call Trace:|NETDEV WATCHDOG|stall(ed|s)? (detected|on CPU)|lockup|Kernel panic') || :
-	[ -z "$bad" ] || echo "a kernel said: $bad"
+	[ -z "$bad" ] || why="a kernel said: ${bad//$'\r'}"
 }
 
 # ---- one number -------------------------------------------------------------
 
-have() { [ -e "$out/samples.jsonl" ] && grep -qF "{\"round\":$1,\"peer\":\"$2\",\"row\":\"$3\"," "$out/samples.jsonl"; }
+# Of what an earlier run found: no number is asked for twice in one.
+have() { [[ $earlier == *"{\"round\":$1,\"peer\":\"$2\",\"row\":\"$3\","* ]]; }
 
 # Sets why if there is no number.  Not to be called in a condition: errexit would
 # be off in all that it calls.
 try_row() {
-	local t others steal rc run key value lines=() from to to_ip from_if to_if to_mac
+	local times others steal rc run key value words found='' told='' said from to to_ip from_if to_if to_mac
 
 	[ -n "$up" ] || start_peer
 	[ -z "$why" ] || return 0
 	await_idle
 	ends "$row"
-	t=$(cpu_times)
+	cpu_times
 	case $row in
 	tcp*r|udp*r|pktgenr|insnsr) run="row_${row%r}" ;;
 	*) run=row_$row ;;
@@ -258,36 +279,40 @@ try_row() {
 	else
 		strict "$run" "$row"
 	fi
-	read -r others steal < <(used_since "$t")
-	cp "$WORK/err" "$out/$peer.$row.err"
-	why=$(trouble)
+	used_since "$times"
+	IFS= read -r -d '' said <"$WORK/err" || :
+	printf '%s' "$said" >"$out/$peer.$row.err"
+	trouble
 	[ -z "$why" ] || return 0
 	if [ "$rc" != 0 ]; then
-		why="status $rc: $(last_words "$WORK/err")"
+		last_words
+		why="status $rc: $words"
 		return 0
 	fi
 	[ -z "$profile" ] || return 0
-	if [[ $(head -n 1 "$WORK/out") == "cannot "* ]]; then
-		cannot=$(sed -n '1s/^cannot //p' "$WORK/out")
+	read -r said <"$WORK/out" || :
+	if [[ $said == "cannot "* ]]; then
+		cannot=${said#cannot }
 		return 0
 	fi
 	while read -r key value; do
-		if ! [[ $value =~ ^[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?$ ]]; then
+		# As JSON has them: the lines are written as they are.
+		if ! [[ $key =~ ^[a-z0-9_]+$ && $value =~ ^(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?$ ]]; then
 			why="$key is '$value'"
 			return 0
 		fi
-		lines+=("$(jq -cn --argjson round "$round" --arg peer "$peer" --arg row "$row" --arg key "$key" \
-			--argjson value "$value" --argjson before "$before" --argjson others "$others" --argjson steal "$steal" \
-			'{$round, $peer, $row, $key, $value, $before, $others, $steal}')")
+		found+="{\"round\":$round,\"peer\":\"$peer\",\"row\":\"$row\",\"key\":\"$key\",\"value\":$value"
+		found+=",\"before\":$before,\"others\":$others,\"steal\":$steal}"$'\n'
+		LC_ALL=C printf -v value '%.1f' "$value"
+		told+=", $key ${value%.0}"
 	done <"$WORK/out"
-	if [ ${#lines[@]} -eq 0 ]; then
+	if [ -z "$found" ]; then
 		why="nothing was measured"
 	elif [ -z "$busy" ] && ! idle_enough "$others" "$steal"; then
 		why="disturbed: others used $others % of a processor, steal $steal %"
 	else
-		printf '%s\n' "${lines[@]}" >>"$out/samples.jsonl"
-		opi_say "round $round, $peer: $(printf '%s\n' "${lines[@]}" |
-			jq -r '"\(.key) \(.value * 10 | round / 10)"' | paste -sd, | sed 's/,/, /g')"
+		printf '%s' "$found" >>"$out/samples.jsonl"
+		opi_say "round $round, $peer: ${told#, }"
 	fi
 }
 
@@ -343,17 +368,27 @@ choose() {
 
 # What two samples must have in common to be compared.
 describe() {
-	local tree build=$OPI_TOP/build
+	local tree build=$OPI_TOP/build root kernel='' cpu='' payload='' qemu='' sha='' is_busy=false
 
+	[ -z "$busy" ] || is_busy=true
 	# A tree has one name for all that is not committed: what was built from it says more.
 	tree=$(git -C "$OPI_TOP" -c safe.directory="$OPI_TOP" describe --always --dirty --abbrev=12 2>/dev/null) || tree=unknown
-	jq -n --arg tree "$tree" --arg kernel "$(opi_kver stock)" \
-		--arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" --argjson cpus "$(nproc)" \
-		--arg qemu "$("$OPI_TOP/qemu/qemu-run" --version 2>/dev/null | head -n 1)" \
-		--arg payload "$(cat "$build/image/payload-stock.ext4.key" 2>/dev/null)" \
-		--arg qemu_sha256 "$(sha256sum 2>/dev/null <"$build/qemu/qemu-system-x86_64" | cut -d' ' -f1)" \
-		--argjson sfs "$SFS_ALL" \
-		--argjson mem "$MEM" --argjson secs "$SECS" --argjson busy "$([ -n "$busy" ] && echo true || echo false)" \
+	while read -r cpu; do
+		[[ $cpu != "model name"* ]] || break
+	done </proc/cpuinfo
+	# Once for all that is in it.
+	root=$(opi_root) || root=''
+	[ ! -e "$root/opi/kver" ] || read -r kernel <"$root/opi/kver"
+	[ ! -e "$build/image/payload-stock.ext4.key" ] || read -r payload <"$build/image/payload-stock.ext4.key"
+	if [ -e "$build/qemu/qemu-system-x86_64" ]; then
+		read -r sha _ < <(sha256sum <"$build/qemu/qemu-system-x86_64")
+		# As qemu-run does.
+		qemu=$("$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" \
+			"$build/qemu/qemu-system-x86_64" --version 2>/dev/null) || :
+	fi
+	jq -n --arg tree "$tree" --arg kernel "$kernel" --arg cpu "${cpu#*: }" --argjson cpus "$cpus" \
+		--arg qemu "${qemu%%$'\n'*}" --arg payload "$payload" --arg qemu_sha256 "$sha" --argjson sfs "$SFS_ALL" \
+		--argjson mem "$MEM" --argjson secs "$SECS" --argjson busy "$is_busy" \
 		'{$tree, $payload, $kernel, $qemu, $qemu_sha256, $cpu, $cpus, vm: {cpus: 1, $mem, cpu: "max,erms=off,fsrm=off", accel: "tcg"},
 		  seconds: $secs, $sfs, $busy}'
 }
@@ -383,11 +418,11 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 [[ $rounds =~ ^[1-9][0-9]{0,2}$ ]] || bad_usage "--rounds takes a number, not '$rounds'"
-all=$(IFS=,; echo "${PEERS[*]}")
-choose --peers "${peers:-$all}" "${PEERS[@]}" "${MORE_PEERS[@]}"
+printf -v all '%s,' "${PEERS[@]}"
+choose --peers "${peers:-${all%,}}" "${PEERS[@]}" "${MORE_PEERS[@]}"
 run_peers=("${chosen[@]}")
-all=$(IFS=,; echo "${ROWS[*]}")
-choose --rows "${rows:-$all}" "${ROWS[@]}" "${MORE_ROWS[@]}"
+printf -v all '%s,' "${ROWS[@]}"
+choose --rows "${rows:-${all%,}}" "${ROWS[@]}" "${MORE_ROWS[@]}"
 run_rows=("${chosen[@]}")
 out=${out:-$OPI_TOP/build/bench/out}
 
@@ -403,19 +438,23 @@ fake:*) ;;
 ::*|*vhost-user*) "$OPI_TOP/bench/mkbench.sh" ;;
 *) "$OPI_TOP/bench/mkbench.sh" --programs ;;
 esac
-mkdir -p "$out"
 if [ -n "$profile" ]; then
 	rounds=1
 	out=$out/profile
-	mkdir -p "$out"
 fi
+[ -d "$out" ] || mkdir -p "$out"
+cpus=$(nproc)
 [ -z "$fresh" ] || rm -f "$out"/{info.json,samples.jsonl,retries.jsonl,cannot.jsonl}
-describe >"$out/info.new"
-if [ -e "$out/info.json" ] && ! cmp -s "$out/info.new" "$out/info.json"; then
-	rm -f "$out/info.new"
-	opi_die "$out holds results of another tree or of other conditions (--fresh forgets them)"
+info=$(describe)
+if [ ! -e "$out/info.json" ]; then
+	printf '%s\n' "$info" >"$out/info.json"
+else
+	IFS= read -r -d '' there <"$out/info.json" || :
+	[ "$info"$'\n' = "$there" ] ||
+		opi_die "$out holds results of another tree or of other conditions (--fresh forgets them)"
 fi
-mv "$out/info.new" "$out/info.json"
+earlier=''
+[ ! -e "$out/samples.jsonl" ] || IFS= read -r -d '' earlier <"$out/samples.jsonl" || :
 
 # Sockets want a short path.
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/opi-bench.XXXXXX")
