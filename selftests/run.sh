@@ -59,13 +59,24 @@ tests_in()
 	for f in "$here/$1"/*.sh; do
 		# Programs only, not what they share.
 		[ -x "$f" ] || continue
-		n=$(sed -n 's/^# order: //p' "$f")
-		printf '%s %s/%s\n' "${n:-50}" "$1" "$(basename "$f" .sh)"
+		f=${f##*/}
+		n=$(header order "$1/${f%.sh}")
+		printf '%s %s/%s\n' "${n:-50}" "$1" "${f%.sh}"
 	done | sort -k1,1n -k2 | cut -d' ' -f2
 }
 
-# header NAME TEST: the words of a line, or of several, in the head of a test.
-header() { sed -n "s/^# $1: //p" "$here/$2.sh" | xargs; }
+# header NAME TEST: the words of a line, or of several, in the head of a test, which ends
+# where the shell begins.
+header()
+{
+	local line words=()
+
+	while IFS= read -r line && [ "${line:0:1}" = '#' ]; do
+		# shellcheck disable=SC2206 # words on purpose
+		[ "${line#"# $1: "}" = "$line" ] || words+=(${line#"# $1: "})
+	done <"$here/$2.sh"
+	echo "${words[*]}"
+}
 
 # soaked TEST KERNEL: its cases that have a count, as TEST[:CASE,CASE...]@SCALE.
 soaked()
@@ -366,7 +377,8 @@ run_tests()
 			echo "# $test: done by the interrupted run"
 			continue
 		fi
-		var=KSELFTEST_$(tr -c '[:alnum:]\n' _ <<<"$name" | tr '[:lower:]' '[:upper:]')_SH_ARGS
+		var=KSELFTEST_${name//[^[:alnum:]]/_}_SH_ARGS
+		var=${var^^}
 		export "$var=${cases//,/ }"
 		began=$SECONDS
 		{

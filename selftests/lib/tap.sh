@@ -164,7 +164,7 @@ run_case()
 # anything that the case left running holds it.
 end_case_output()
 {
-	sed 's/^/# /' "$CASE_DIR/output"
+	[ ! -s "$CASE_DIR/output" ] || sed 's/^/# /' "$CASE_DIR/output"
 	rm -rf "$CASE_DIR"
 }
 
