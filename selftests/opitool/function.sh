@@ -59,7 +59,9 @@ CASES="
 	a_key_that_is_refused
 "
 
-build_fake
+build fake || exit 1
+# shellcheck source=/dev/null # made by build.sh
+. "$bin/numbers"
 
 D=pci/0000:03:00.0
 dpu="opi
@@ -90,22 +92,20 @@ function pci/0000:01:00.0 serial=0123456789abcdef id=1 type=2 class=1 pf=0 port=
 function pci/0000:01:02.0 serial=0123456789abcdef id=2 type=3 class=1 pf=0 vf=0 port=2 host=0x110 opstate=2 trust=0 seq=4
 function pci/0000:01:00.0 serial=0123456789abcdef id=12 type=4 class=1 pf=0 sf=7 port=9 host=0x100 opstate=2 trust=0 seq=4"
 
-ids() { jq -r '.[].func_id' | tr '\n' ' '; }
-requests() { cat "$CASE_DIR/requests" 2>/dev/null; }
+ids() { answered '[.[].func_id] | join(" ")'; }
 
-# Numbers of commands, as scenarios have them.
-value_of() { inroot sh -c 'printf "#include <linux/%s.h>\nint v = %s;\n" "$1" "$2" | gcc -I"$3" -S -o - -x c - | sed -n "s/^\t.long\t//p"' sh "$1" "$2" "$OPI_TOP/uapi"; }
-devlink_cmd() { value_of devlink "DEVLINK_CMD_$1"; }
-opi_cmd() { value_of opi "OPI_NL_CMD_$1"; }
-
-# says WORDS...: each stands in what went to stderr.
-says()
+# The requests that were made, in "requests".
+requests()
 {
-	local w
+	requests=
+	[ ! -e "$CASE_DIR/requests" ] || { contents "$CASE_DIR/requests"; requests=$REPLY; }
+}
 
-	for w in "$@"; do
-		grep -qF -- "$w" "$CASE_DIR/err" || { cat "$CASE_DIR/err"; fail "it does not say \"$w\""; }
-	done
+# forget: the requests up to here, of which there are some.
+forget()
+{
+	[ -s "$CASE_DIR/requests" ] || fail "there was no request"
+	: >"$CASE_DIR/requests"
 }
 
 show_in_text()
@@ -115,25 +115,28 @@ show_in_text()
 "$D id 1: type pf class net controller 1 pf 0 host-address 01:00.0 opstate attached
     trust true vlan 0 max-qps 8 max-vfs 64 num-vfs 2 port-index 1 seq 9
     port: port $D/1 netdev c1pf0 hw-addr 02:00:00:00:00:02"
-	expect_eq second "$(fake "$dpu" function show vf 0)" \
+	# What it prints can be given back.
+	# shellcheck disable=SC2046 # words
+	ask again "12" fake "$dpu" -j function show $(sed -n 's/^\(pci.* id 12\): .*/\1/p' "$CASE_DIR/out")
+	gives 0 fake "$dpu" function show vf 0
+	expect_eq second "$out" \
 "$D id 2: type vf class net controller 1 pf 0 vf 0 host-address 01:02.0 opstate exposed
     trust false vlan 0 max-qps 2 port-index 2 seq 9
     port: port $D/2 netdev c1pf0vf0 hw-addr 02:00:00:00:00:04 state active migratable true max-io-eqs 3"
-	# What it prints can be given back.
-	# shellcheck disable=SC2046 # words
-	expect_eq again "$(fake "$dpu" -j function show $(sed -n 's/^\(pci.* id 12\): .*/\1/p' "$CASE_DIR/out") | ids)" "12 "
+	ids
 }
 
 show_in_json()
 {
-	fake "$dpu" -j function show >"$CASE_DIR/out"
-	expect_eq all "$(ids <"$CASE_DIR/out")" "1 2 3 12 "
+	ask all "1 2 3 12" fake "$dpu" -j function show
+	ids
 	expect_eq one "$(jq -c '.[3]' "$CASE_DIR/out")" \
 "{\"dev\":\"$D\",\"func_id\":12,\"serial\":\"0123456789abcdef\",\"type\":\"sf\",\"class\":\"net\",\"controller\":1,\"pf\":0,\"sf\":7,\"host_address\":\"01:00.0\",\"opstate\":\"attached\",\"trust\":false,\"vlan\":0,\"max_qps\":1,\"port_index\":9,\"seq\":9,\"port\":{\"port\":\"$D/9\",\"netdev\":\"c1pf0sf7\",\"hw_addr\":\"02:00:00:00:00:12\",\"state\":\"active\",\"opstate\":\"attached\"}}"
 	# One that the host has not numbered has no address.
 	expect_eq hidden "$(jq -c '.[2] | [.opstate, .host_address, .vlan]' "$CASE_DIR/out")" '["hidden",null,5]'
-	diff <(jq . "$CASE_DIR/out") <(fake "$dpu" -p function show | jq .)
-	diff <(jq . "$CASE_DIR/out") <(fake "$dpu" -j function | jq .)
+	fake "$dpu" -p function show >"$CASE_DIR/pretty"
+	fake "$dpu" -j function >"$CASE_DIR/short"
+	same_document "$CASE_DIR/out" "$CASE_DIR/pretty" "$CASE_DIR/short"
 }
 
 host_and_dpu_tell_the_same_address()
@@ -141,10 +144,12 @@ host_and_dpu_tell_the_same_address()
 	local side map='[.[] | select(.func_id < 3) | [.serial, .func_id, .type, .host_address]]'
 
 	for side in "$dpu" "$host"; do
-		expect_eq map "$(fake "$side" -j function show | jq -c "$map")" \
+		gives 0 fake "$side" -j function show
+		expect_eq map "$(jq -c "$map" "$CASE_DIR/out")" \
 			'[["0123456789abcdef",1,"pf","01:00.0"],["0123456789abcdef",2,"vf","01:02.0"]]'
 	done
-	expect_eq host "$(fake "$host" -j function show host 0000:01:02.0 | jq -r '.[].dev')" pci/0000:01:02.0
+	gives 0 fake "$host" -j function show host 0000:01:02.0
+	expect_eq host "$(jq -r '.[].dev' "$CASE_DIR/out")" pci/0000:01:02.0
 }
 
 show_chooses_by_each_key()
@@ -152,9 +157,14 @@ show_chooses_by_each_key()
 	local words want
 
 	while read -r words want; do
-		[ "$want" != none ] || want=''
-		# shellcheck disable=SC2086 # words
-		expect_eq "$words" "$({ fake "$dpu" -j function show ${words//,/ } 2>/dev/null || :; } | ids)" "${want:+$want }"
+		if [ "$want" = none ]; then
+			# shellcheck disable=SC2086 # words
+			gives_both 1 fake "$dpu" -j function show ${words//,/ }
+			expect_eq "$words" "$out" "[]"
+		else
+			# shellcheck disable=SC2086 # words
+			ask "$words" "$want" fake "$dpu" -j function show ${words//,/ }
+		fi
 	done <<-EOT
 		id,3 3
 		port,9 12
@@ -174,12 +184,14 @@ show_chooses_by_each_key()
 		$D/2 2
 		0123456789ABCDEF 1 2 3 12
 	EOT
+	ids
 }
 
 show_chooses_by_several_keys()
 {
-	expect_eq two "$(fake "$dpu" -j function show host 01:00.0 sf 7 | ids)" "12 "
-	expect_eq order "$(fake "$dpu" -j function show vf 1 "$D" pf 0 | ids)" "3 "
+	ask two "12" fake "$dpu" -j function show host 01:00.0 sf 7
+	ask order "3" fake "$dpu" -j function show vf 1 "$D" pf 0
+	ids
 }
 
 show_without_a_fit_ends_with_1()
@@ -188,17 +200,17 @@ show_without_a_fit_ends_with_1()
 
 	for words in "id 4" "vf 9" "sf 0" "host 02:00.0" "vf 0 id 3" "pci/0000:09:00.0" "fedcba9876543210" "$D/0" "$D vf 9"; do
 		# shellcheck disable=SC2086 # words
-		status 1 fake "$dpu" -j function show $words >"$CASE_DIR/out" 2>"$CASE_DIR/err"
-		expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
+		gives_both 1 fake "$dpu" -j function show $words
+		expect_eq JSON "$out" "[]"
 		says "opitool function show"
 	done
 	# A card or a driver without functions is no error.
 	local more
 
 	for more in "" "refuse 5 95"; do
-		status 0 fake "opi
+		gives_both 0 fake "opi
 dpu $D role=3
-$more" function show 2>"$CASE_DIR/err"
+$more" function show
 		says "no function"
 	done
 }
@@ -209,35 +221,38 @@ show_without_a_driver_ends_with_3()
 
 	for words in "" "vf 1"; do
 		# shellcheck disable=SC2086 # words
-		status 3 fake devlink -j function show $words >"$CASE_DIR/out" 2>"$CASE_DIR/err"
-		expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
+		gives_both 3 fake devlink -j function show $words
+		expect_eq JSON "$out" "[]"
 		says "modprobe opi_core"
 	done
-	status 3 fake nogenl function show 2>"$CASE_DIR/err"
+	gives_both 3 fake nogenl function show
 	# The driver goes at this moment.
-	status 3 fake "opi
-refuse 5 2" function show 2>"$CASE_DIR/err"
+	gives_both 3 fake "opi
+refuse 5 2" function show
 }
 
 show_without_devlink_has_no_ports()
 {
-	expect_eq one "$(fake "${dpu/devlink}" -j function show id 2 | jq -c '.[0] | [.func_id, .port_index, .port]')" '[2,2,null]'
+	gives 0 fake "${dpu/devlink}" -j function show id 2
+	expect_eq one "$(jq -c '.[0] | [.func_id, .port_index, .port]' "$CASE_DIR/out")" '[2,2,null]'
 }
 
 values_of_the_future_have_a_number()
 {
-	expect_eq values "$(fake "opi
-function pci/x id=4294967295 type=9 class=7 opstate=4294967295 seq=18446744073709551615" -j function show | jq -c '.[0] | [.func_id, .type, .class, .opstate]')" \
+	gives 0 fake "opi
+function pci/x id=4294967295 type=9 class=7 opstate=4294967295 seq=18446744073709551615" -j function show
+	expect_eq values "$(jq -c '.[0] | [.func_id, .type, .class, .opstate]' "$CASE_DIR/out")" \
 		'[4294967295,"unknown-9","unknown-7","unknown-4294967295"]'
 }
 
 missing_attributes_are_left_out()
 {
-	expect_eq JSON "$(fake "opi
-function pci/x id=1" -j function show)" '[{"dev":"pci/x","func_id":1}]'
+	gives 0 fake "opi
+function pci/x id=1" -j function show
+	expect_eq JSON "$out" '[{"dev":"pci/x","func_id":1}]'
 	# What is not there fits no value of its key.
-	status 1 fake "opi
-function pci/x id=1" function show vf 0 2>/dev/null
+	gives_both 1 fake "opi
+function pci/x id=1" function show vf 0
 }
 
 malformed_answer_is_refused()
@@ -248,14 +263,15 @@ malformed_answer_is_refused()
 	for hex in "" 0800 0800020070636920 080002007063690006000300780000; do
 		for verb in "function show" "function set id 1 trust on" "function expose id 1" "function del id 1"; do
 			# shellcheck disable=SC2086 # words
-			status 1 fake "opi
+			gives_both 1 fake "opi
 devlink
-bad function $hex" -j $verb >"$CASE_DIR/out" 2>"$CASE_DIR/err"
-			expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
+bad function $hex" -j $verb
+			expect_eq JSON "$out" "[]"
 			says "makes no sense"
 		done
 	done
-	expect_eq requests "$(requests)" ""
+	requests
+	expect_eq requests "$requests" ""
 }
 
 words_that_make_no_sense_end_with_2()
@@ -264,8 +280,8 @@ words_that_make_no_sense_end_with_2()
 
 	while IFS= read -r line; do
 		# shellcheck disable=SC2086 # words
-		status 2 fake "$dpu" $line >"$CASE_DIR/out" 2>"$CASE_DIR/err"
-		expect_eq "output of '$line'" "$(cat "$CASE_DIR/out")" ""
+		gives_both 2 fake "$dpu" $line
+		expect_eq "output of '$line'" "$out" ""
 		says "usage: opitool"
 	done <<-EOT
 		function show id
@@ -318,7 +334,8 @@ words_that_make_no_sense_end_with_2()
 		function migrate vf 0 to vf 1 to vf 2
 		function migrate vf 0 trust on to vf 1
 	EOT
-	expect_eq requests "$(requests)" ""
+	requests
+	expect_eq requests "$requests" ""
 }
 
 ports_of_functions()
@@ -330,8 +347,9 @@ ports_of_functions()
 '["pcivf",0,2,"01:02.0",{"hw_addr":"02:00:00:00:00:04","state":"active","migratable":true,"max_io_eqs":3}]'
 	expect_eq uplink "$(jq -c '.[0] | [.flavour, .func_id, .host_address]' "$CASE_DIR/out")" '["physical",null,null]'
 	# A driver that tells nothing of a capability is not said to lack it.
-	expect_eq caps "$(fake "devlink
-port pci/x/1 flavour=4 caps=2/1" -j port show pci/x | jq -c '.[0].function')" null
+	gives 0 fake "devlink
+port pci/x/1 flavour=4 caps=2/1" -j port show pci/x
+	expect_eq caps "$(jq -c '.[0].function' "$CASE_DIR/out")" null
 }
 
 ports_chosen_by_each_key()
@@ -340,7 +358,7 @@ ports_chosen_by_each_key()
 
 	while read -r words want; do
 		# shellcheck disable=SC2086 # words
-		expect_eq "$words" "$(fake "$dpu" -j port show ${words//,/ } | jq -r '.[].index' | tr '\n' ' ')" "$want "
+		ask "$words" "$want" fake "$dpu" -j port show ${words//,/ }
 	done <<-EOT
 		id,12 9
 		port,3 3
@@ -355,7 +373,8 @@ ports_chosen_by_each_key()
 		host,01:00.0,sf,7 9
 		$D,vf,1 3
 	EOT
-	status 1 fake "$dpu" port show vf 7 2>"$CASE_DIR/err"
+	answered '[.[].index] | join(" ")'
+	gives_both 1 fake "$dpu" port show vf 7
 	says "opitool port show"
 }
 
@@ -364,13 +383,15 @@ ports_of_functions_on_the_host()
 {
 	local words want
 
-	expect_eq ports "$(fake "$host" -j port show | jq -c '[.[] | [.port, .netdev, .func_id]]')" \
+	gives 0 fake "$host" -j port show
+	expect_eq ports "$(jq -c '[.[] | [.port, .netdev, .func_id]]' "$CASE_DIR/out")" \
 '[["pci/0000:01:00.0/1","eth0",1],["pci/0000:01:02.0/2","eth1",2],["auxiliary/opi_core.sf.0/9","eth2",12]]'
-	expect_eq functions "$(fake "$host" -j function show | jq -c '[.[] | [.func_id, .port.port, .port.netdev]]')" \
+	gives 0 fake "$host" -j function show
+	expect_eq functions "$(jq -c '[.[] | [.func_id, .port.port, .port.netdev]]' "$CASE_DIR/out")" \
 '[[1,"pci/0000:01:00.0/1","eth0"],[2,"pci/0000:01:02.0/2","eth1"],[12,"auxiliary/opi_core.sf.0/9","eth2"]]'
 	while read -r words want; do
 		# shellcheck disable=SC2086 # words
-		expect_eq "$words" "$(fake "$host" -j port show ${words//,/ } | jq -r '.[].netdev' | tr '\n' ' ')" "$want "
+		ask "$words" "$want" fake "$host" -j port show ${words//,/ }
 	done <<-EOT
 		sf,7 eth2
 		vf,0 eth1
@@ -386,12 +407,15 @@ ports_of_functions_on_the_host()
 		auxiliary/opi_core.sf.0/9 eth2
 		0123456789abcdef eth0 eth1 eth2
 	EOT
+	answered '[.[].netdev] | join(" ")'
 	# Of one whose parent is not known nothing is said.
-	expect_eq unknown "$(fake "${host/nested/#}" -j function show sf 7 | jq -c '.[].port')" null
+	gives 0 fake "${host/nested/#}" -j function show sf 7
+	expect_eq unknown "$(jq -c '.[].port' "$CASE_DIR/out")" null
 	# Nor of another card's function with a port of that number.
-	expect_eq other "$(fake "$host
+	gives 0 fake "$host
 nested auxiliary/opi_core.sf.1 pci/0000:02:00.0
-port auxiliary/opi_core.sf.1/9 flavour=5 netdev=eth9" -j port show | jq '[.[] | select(.netdev == "eth9")] | length')" 0
+port auxiliary/opi_core.sf.1/9 flavour=5 netdev=eth9" -j port show
+	expect_eq other "$(jq '[.[] | select(.netdev == "eth9")] | length' "$CASE_DIR/out")" 0
 }
 
 made="$dpu
@@ -401,20 +425,25 @@ function $D serial=0123456789abcdef id=31 type=4 class=1 controller=1 pf=0 sf=88
 
 add_asks_devlink_and_shows()
 {
-	expect_eq text "$(fake "$made" function add sf 88)" \
+	gives 0 fake "$made" function add sf 88
+	expect_eq text "$out" \
 "$D id 31: type sf class net controller 1 pf 0 sf 88 opstate hidden
     port-index 20
     port: port $D/20 netdev c1pf0sf88 state inactive"
-	expect_eq request "$(requests)" "devlink new $D flavour=7 controller=1 pf=0 sf=88"
-	rm "$CASE_DIR/requests"
-	expect_eq JSON "$(fake "$made" -j function add "$D" sf 88 pf 1 controller 2 | ids)" "31 "
-	expect_eq request "$(requests)" "devlink new $D flavour=7 controller=2 pf=1 sf=88"
+	requests
+	expect_eq request "$requests" "devlink new $D flavour=7 controller=1 pf=0 sf=88"
+	forget
+	ask JSON "31" fake "$made" -j function add "$D" sf 88 pf 1 controller 2
+	requests
+	expect_eq request "$requests" "devlink new $D flavour=7 controller=2 pf=1 sf=88"
+	ids
 }
 
 add_sets_what_is_wanted()
 {
 	fake "$made" function add sf 88 trust on vlan 7 max_qps 2 hw-addr 02:AA:00:00:00:01 >/dev/null
-	expect_eq requests "$(requests)" \
+	requests
+	expect_eq requests "$requests" \
 "devlink new $D flavour=7 controller=1 pf=0 sf=88
 opi set $D id=31 trust=1 vlan=7 maxqps=2
 devlink set $D/20 hw=02:aa:00:00:00:01"
@@ -426,17 +455,19 @@ add_on_one_of_several_cards()
 {
 	local name
 
-	status 1 fake "$made
-$second" function add sf 88 2>"$CASE_DIR/err"
+	gives_both 1 fake "$made
+$second" function add sf 88
 	says "opitool dpu show"
-	expect_eq none "$(requests)" ""
+	requests
+	expect_eq none "$requests" ""
 	for name in "$D" 0000:03:00.0 0123456789abcdef; do
 		fake "$made
 $second" function add "$name" sf 88 >/dev/null
-		expect_match request "$(requests)" "^devlink new $D "
-		rm "$CASE_DIR/requests"
+		requests
+		expect_match request "$requests" "^devlink new $D "
+		forget
 	done
-	status 1 fake "$made" function add pci/0000:09:00.0 sf 88 2>"$CASE_DIR/err"
+	gives_both 1 fake "$made" function add pci/0000:09:00.0 sf 88
 	says "pci/0000:09:00.0" "opitool dpu show"
 }
 
@@ -445,10 +476,10 @@ add_that_is_refused_says_what_helps()
 	local errno words
 
 	while read -r errno words; do
-		status 1 fake "$made
-refuse-devlink 7 $errno what the kernel says" function add sf 88 >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+		gives_both 1 fake "$made
+refuse-devlink 7 $errno what the kernel says" function add sf 88
 		says "cannot add subfunction 88" "what the kernel says" "$words"
-		expect_eq output "$(cat "$CASE_DIR/out")" ""
+		expect_eq output "$out" ""
 	done <<-EOT
 		17 number is taken
 		95 has no subfunctions
@@ -457,27 +488,29 @@ refuse-devlink 7 $errno what the kernel says" function add sf 88 >"$CASE_DIR/out
 		19 opitool dpu show
 	EOT
 	# Nothing was made, so nothing is removed.
-	expect_eq requests "$(requests | sort -u)" "devlink new $D flavour=7 controller=1 pf=0 sf=88"
+	requests
+	expect_eq requests "$(sort -u <<<"$requests")" "devlink new $D flavour=7 controller=1 pf=0 sf=88"
 }
 
 add_whose_setting_is_refused_is_undone()
 {
-	status 1 fake "$made
-refuse 6 28 no queue pairs left" -j function add sf 88 max-qps 9 >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+	gives_both 1 fake "$made
+refuse 6 28 no queue pairs left" -j function add sf 88 max-qps 9
 	says "no queue pairs left" "removed again"
-	expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
-	expect_eq requests "$(requests)" \
+	expect_eq JSON "$out" "[]"
+	requests
+	expect_eq requests "$requests" \
 "devlink new $D flavour=7 controller=1 pf=0 sf=88
 opi set $D id=31 maxqps=9
 devlink del $D/20"
-	rm "$CASE_DIR/requests"
+	forget
 
 	# If it can not be undone either, nobody says that it was.
-	status 1 fake "$made
+	gives_both 1 fake "$made
 refuse-devlink 8 16
-refuse-devlink 6 22 no such address" function add sf 88 hw-addr 02:00:00:00:00:01 2>"$CASE_DIR/err"
+refuse-devlink 6 22 no such address" function add sf 88 hw-addr 02:00:00:00:00:01
 	says "no such address" "cannot remove function 31"
-	expect_eq undone "$(grep -c 'removed again' "$CASE_DIR/err" || :)" 0
+	[[ $err != *'removed again'* ]] || fail "it says that it was undone"
 }
 
 add_whose_answer_is_malformed()
@@ -485,82 +518,87 @@ add_whose_answer_is_malformed()
 	local hex
 
 	for hex in "" 0800 0800010070636900; do
-		status 1 fake "$dpu
-bad new $hex" function add sf 88 2>"$CASE_DIR/err"
+		gives_both 1 fake "$dpu
+bad new $hex" function add sf 88
 		says "makes no sense"
 	done
 	# No answer, and one about something else.
-	status 1 fake "$dpu" function add sf 88 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu" function add sf 88
 	says "makes no sense"
-	status 1 fake "$dpu
-new pci/other/3 flavour=7" function add sf 88 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+new pci/other/3 flavour=7" function add sf 88
 	says "makes no sense"
 }
 
 add_without_a_function_is_undone()
 {
-	status 1 fake "$dpu
-new $D/20 flavour=7 controller=1 pf=0 sf=88" function add sf 88 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+new $D/20 flavour=7 controller=1 pf=0 sf=88" function add sf 88
 	says "no function there" "removed again"
-	expect_match last "$(requests | tail -1)" "^devlink del $D/20$"
+	requests
+	expect_match last "${requests##*$'\n'}" "^devlink del $D/20$"
 }
 
 add_on_the_host_is_refused()
 {
-	status 1 fake "$host" function add sf 88 2>"$CASE_DIR/err"
+	gives_both 1 fake "$host" function add sf 88
 	says "this is the host"
-	expect_eq requests "$(requests)" ""
-	status 3 fake devlink function add sf 88 2>"$CASE_DIR/err"
+	requests
+	expect_eq requests "$requests" ""
+	gives_both 3 fake devlink function add sf 88
 	says "modprobe opi_core"
 }
 
 set_asks_each_family_for_its_own()
 {
-	fake "$dpu" function set vf 1 trust on >"$CASE_DIR/out"
-	expect_eq output "$(cat "$CASE_DIR/out")" ""
+	gives 0 fake "$dpu" function set vf 1 trust on
+	expect_eq output "$out" ""
 	fake "$dpu" function set id 1 max-vfs 8 vlan 0
 	fake "$dpu" function set "$D/2" hw-addr 02:00:00:00:00:99 migratable off max-io-eqs 4
 	fake "$dpu" function set sf 7 max_qps 3 trust off migratable on
-	expect_eq requests "$(requests)" \
+	requests
+	expect_eq requests "$requests" \
 "opi set $D id=3 trust=1
 opi set $D id=1 vlan=0 maxvfs=8
 devlink set $D/2 hw=02:00:00:00:00:99 caps=0/0x2 ioeqs=4
 opi set $D id=12 trust=0 maxqps=3
 devlink set $D/9 caps=0x2/0x2"
-	expect_eq JSON "$(fake "$dpu" -j function set vf 1 trust on | ids)" "3 "
+	ask JSON "3" fake "$dpu" -j function set vf 1 trust on
+	ids
 }
 
 set_that_is_refused()
 {
-	status 1 fake "$dpu
-refuse 6 16 VFs are enabled" function set id 1 max-vfs 8 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse 6 16 VFs are enabled" function set id 1 max-vfs 8
 	says "cannot change function 1" "VFs are enabled" "end that first"
-	status 1 fake "$dpu
-refuse 6 28 not so many" function set id 1 max-qps 8 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse 6 28 not so many" function set id 1 max-qps 8
 	says "not so many" "opitool function show"
-	status 1 fake "$dpu
-refuse 6 34 not so many" function set id 1 max-vfs 65 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse 6 34 not so many" function set id 1 max-vfs 65
 	says "not so many" "devlink resource show"
-	status 1 fake "$dpu
-refuse-devlink 6 95 not of a PF" -j function set id 1 migratable on >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse-devlink 6 95 not of a PF" -j function set id 1 migratable on
 	says "cannot change port 1 of function 1" "not of a PF"
-	expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
-	status 1 fake "$host
-refuse 6 1 not here" function set vf 0 trust on 2>"$CASE_DIR/err"
+	expect_eq JSON "$out" "[]"
+	gives_both 1 fake "$host
+refuse 6 1 not here" function set vf 0 trust on
 	says "not here" "this is the host"
 }
 
 set_of_one_half()
 {
-	status 1 fake "$dpu
-refuse-devlink 6 22 bad address" function set vf 0 trust on hw-addr 03:00:00:00:00:01 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse-devlink 6 22 bad address" function set vf 0 trust on hw-addr 03:00:00:00:00:01
 	says "bad address" "have been set"
 	# The other half is not tried.
-	rm "$CASE_DIR/requests"
-	status 1 fake "$dpu
-refuse 6 22 bad trust" function set vf 0 trust on hw-addr 03:00:00:00:00:01 2>"$CASE_DIR/err"
-	expect_eq requests "$(requests)" "opi set $D id=2 trust=1"
-	expect_eq set "$(grep -c 'have been set' "$CASE_DIR/err" || :)" 0
+	forget
+	gives_both 1 fake "$dpu
+refuse 6 22 bad trust" function set vf 0 trust on hw-addr 03:00:00:00:00:01
+	requests
+	expect_eq requests "$requests" "opi set $D id=2 trust=1"
+	[[ $err != *'have been set'* ]] || fail "it says that something was set"
 }
 
 one_function_has_to_be_chosen()
@@ -569,61 +607,66 @@ one_function_has_to_be_chosen()
 
 	for verb in "set trust on" expose withdraw del; do
 		# shellcheck disable=SC2086 # words
-		status 1 fake "$dpu" function $verb controller 1 2>"$CASE_DIR/err"
+		gives_both 1 fake "$dpu" function $verb controller 1
 		says "4 functions fit" "1, 2, 3, 12"
 		# shellcheck disable=SC2086
-		status 1 fake "$dpu" function $verb vf 9 2>"$CASE_DIR/err"
+		gives_both 1 fake "$dpu" function $verb vf 9
 		says "no such function"
 		# shellcheck disable=SC2086
-		status 3 fake devlink function $verb vf 9 2>"$CASE_DIR/err"
+		gives_both 3 fake devlink function $verb vf 9
 		says "modprobe opi_core"
 	done
-	expect_eq requests "$(requests)" ""
+	requests
+	expect_eq requests "$requests" ""
 }
 
 expose_and_withdraw_ask_devlink()
 {
-	fake "$dpu" function expose vf 1 >"$CASE_DIR/out"
-	fake "$dpu" function withdraw sf 7 >>"$CASE_DIR/out"
-	expect_eq output "$(cat "$CASE_DIR/out")" ""
-	expect_eq requests "$(requests)" \
+	gives 0 fake "$dpu" function expose vf 1
+	expect_eq output "$out" ""
+	gives 0 fake "$dpu" function withdraw sf 7
+	expect_eq output "$out" ""
+	requests
+	expect_eq requests "$requests" \
 "devlink set $D/3 fnstate=1
 devlink set $D/9 fnstate=0"
-	expect_eq JSON "$(fake "$dpu" -j function expose vf 1 | ids)" "3 "
+	ask JSON "3" fake "$dpu" -j function expose vf 1
+	ids
 }
 
 expose_that_is_refused()
 {
-	status 1 fake "$dpu
-refuse-devlink 6 95 not this one" function expose id 1 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse-devlink 6 95 not this one" function expose id 1
 	says "cannot expose function 1" "not this one" "physical functions"
-	status 1 fake "$dpu
-refuse-devlink 6 16 held" function withdraw vf 0 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse-devlink 6 16 held" function withdraw vf 0
 	says "cannot withdraw function 2" "held"
-	status 1 fake "$host
-refuse-devlink 6 95" function withdraw vf 0 2>"$CASE_DIR/err"
+	gives_both 1 fake "$host
+refuse-devlink 6 95" function withdraw vf 0
 	says "this is the host"
 	# Which port it has only the kernel knows.
-	status 1 fake "opi
+	gives_both 1 fake "opi
 devlink
-function $D id=4" function expose id 4 2>"$CASE_DIR/err"
+function $D id=4" function expose id 4
 	says "no port"
 }
 
 del_asks_devlink()
 {
-	fake "$dpu" function del sf 7 >"$CASE_DIR/out"
-	expect_eq output "$(cat "$CASE_DIR/out")" ""
-	expect_eq requests "$(requests)" "devlink del $D/9"
+	gives 0 fake "$dpu" function del sf 7
+	expect_eq output "$out" ""
+	requests
+	expect_eq requests "$requests" "devlink del $D/9"
 }
 
 del_that_is_refused()
 {
-	status 1 fake "$dpu
-refuse-devlink 8 95 cannot be deleted" function del vf 0 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse-devlink 8 95 cannot be deleted" function del vf 0
 	says "cannot remove function 2" "cannot be deleted" sriov_numvfs
-	status 1 fake "$dpu
-refuse-devlink 8 16 in use" function del sf 7 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse-devlink 8 16 in use" function del sf 7
 	says "in use" "function withdraw"
 }
 
@@ -633,10 +676,10 @@ changes_without_devlink_end_with_3()
 
 	for verb in "set hw-addr 02:00:00:00:00:01" expose withdraw del; do
 		# shellcheck disable=SC2086 # words
-		status 3 fake "${dpu/devlink}" function $verb id 2 2>"$CASE_DIR/err"
+		gives_both 3 fake "${dpu/devlink}" function $verb id 2
 		says "no devlink"
 	done
-	status 3 fake "${dpu/devlink}" function add sf 1 2>"$CASE_DIR/err"
+	gives_both 3 fake "${dpu/devlink}" function add sf 1
 	says "no devlink"
 	# What family opi changes does not need it.
 	status 0 fake "${dpu/devlink}" function set id 2 trust on
@@ -648,10 +691,10 @@ without_privilege_it_says_so()
 
 	for verb in "set trust on" "set hw-addr 02:00:00:00:00:01" expose withdraw del; do
 		# shellcheck disable=SC2086 # words
-		status 1 fake "$dpu
+		gives_both 1 fake "$dpu
 refuse 6 1
 refuse-devlink 6 1
-refuse-devlink 8 1" function $verb id 2 2>"$CASE_DIR/err"
+refuse-devlink 8 1" function $verb id 2
 		says "Operation not permitted" "do it as root"
 	done
 }
@@ -662,11 +705,14 @@ json_document_in_any_event()
 
 	for verb in "set trust on" expose withdraw del; do
 		# shellcheck disable=SC2086 # words
-		fake "$dpu" -p function $verb id 2 | jq -e 'type == "array"' >/dev/null
+		ask "$verb" array fake "$dpu" -p function $verb id 2
 		# shellcheck disable=SC2086
-		{ fake "$dpu" -j function $verb id 99 2>/dev/null || :; } | jq -e '. == []' >/dev/null
+		gives_both 1 fake "$dpu" -j function $verb id 99
+		expect_eq "$verb" "$out" "[]"
 	done
-	{ fake "$host" -j function add sf 1 2>/dev/null || :; } | jq -e '. == []' >/dev/null
+	answered type
+	gives_both 1 fake "$host" -j function add sf 1
+	expect_eq add "$out" "[]"
 }
 
 # ---- migrate ---------------------------------------------------------------
@@ -680,22 +726,68 @@ attr()
 	printf '%.*s' $((-len & 3 ? 2 * (-len & 3) : 0)) 000000
 }
 u32() { printf '%02x%02x%02x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)); }
-text() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; printf 00; }
+text()
+{
+	local i
+
+	for ((i = 0; i < ${#1}; i++)); do
+		printf '%02x' "'${1:i:1}"
+	done
+	printf 00
+}
+
+# The same into a variable: put_attr VARIABLE TYPE DIGITS, put_u32 VARIABLE NUMBER...
+put_attr()
+{
+	local len=$((${#3} / 2 + 4)) pad=000000
+
+	printf -v "$1" '%02x%02x%02x%02x%s%s' $((len & 255)) $((len >> 8)) $(($2 & 255)) $(($2 >> 8)) "$3" \
+		"${pad:0:$((2 * (-len & 3)))}"
+}
+
+put_u32()
+{
+	local n digits=() d
+	for n in "${@:2}"; do
+		printf -v d '%02x%02x%02x%02x' $((n & 255)) $((n >> 8 & 255)) $((n >> 16 & 255)) $((n >> 24 & 255))
+		digits+=("$d")
+	done
+	printf -v "$1" '%s' "${digits[@]}"
+}
 
 # Options of a flower filter for IPv4 that drops: drops INDEX REFS BINDS; with "told"
 # as the kernel tells of it, else as it is asked for.
 drops()
 {
-	local opts act
+	local opts act=67616374 flags proto stats used whole
 
-	opts=$(attr 2 "$(u32 "$1")$(u32 0)$(u32 2)$(u32 "$2")$(u32 "$3")")
-	act=$(attr 1 "$(text gact)")
+	put_u32 opts "$1" 0 2 "$2" "$3"
+	put_attr opts 2 "$opts"
+	# "gact", as text() has it.
+	put_attr act 1 "${act}00"
+	put_attr proto 8 0800
 	if [ "${4-}" = told ]; then
-		act+=$(attr 4 "$(u32 1)$(u32 2)")$(attr 2 "$opts$(attr 1 "$(u32 7)")")$(attr 10 "$(u32 1)")
-		echo "$(attr 8 0800)$(attr 22 "$(u32 8)")$(attr 86 "$(u32 1)")$(attr 3 "$(attr 1 "$act")")"
+		put_u32 stats 1 2
+		put_attr stats 4 "$stats"
+		put_u32 used 7
+		put_attr used 1 "$used"
+		put_attr opts 2 "$opts$used"
+		put_u32 whole 1
+		put_attr whole 10 "$whole"
+		put_attr act 1 "$act$stats$opts$whole"
+		put_attr act 3 "$act"
+		put_u32 flags 8
+		put_attr flags 22 "$flags"
+		put_u32 used 1
+		put_attr used 86 "$used"
+		echo "$proto$flags$used$act"
 	else
-		act+=$(attr 32770 "$opts")
-		echo "$(attr 8 0800)$(attr 22 "$(u32 0)")$(attr 32771 "$(attr 32769 "$act")")"
+		put_attr opts 32770 "$opts"
+		put_attr act 32769 "$act$opts"
+		put_attr act 32771 "$act"
+		put_u32 flags 0
+		put_attr flags 22 "$flags"
+		echo "$proto$flags$act"
 	fi
 }
 
@@ -731,17 +823,21 @@ migration_is_shown()
 {
 	expect_eq text "$(fake "$moved" function show vf 1 | sed -n 3p)" \
 		"    mig-state stopped source-serial 0123456789abcdef source-func-id 2"
-	expect_eq JSON "$(fake "$moved" -j function show | jq -c 'map([.mig_state, .source_serial, .source_func_id])')" \
+	gives 0 fake "$moved" -j function show
+	expect_eq JSON "$(jq -c 'map([.mig_state, .source_serial, .source_func_id])' "$CASE_DIR/out")" \
 		'[[null,null,null],["stopped",null,null],["stopped","0123456789abcdef",2]]'
-	expect_eq future "$(fake "opi
-function pci/x id=1 mig=9 srcserial=ff" -j function show | jq -c '.[] | [.mig_state, .source_serial]')" \
+	gives 0 fake "opi
+function pci/x id=1 mig=9 srcserial=ff" -j function show
+	expect_eq future "$(jq -c '.[] | [.mig_state, .source_serial]' "$CASE_DIR/out")" \
 		'["unknown-9","00000000000000ff"]'
 }
 
 migrate_moves_all_in_order()
 {
-	expect_eq output "$(fake "$bridged" function migrate vf 0 to vf 1)" ""
-	expect_eq requests "$(requests)" \
+	gives 0 fake "$bridged" function migrate vf 0 to vf 1
+	expect_eq output "$out" ""
+	requests
+	expect_eq requests "$requests" \
 "devlink rate $D/3 max=5000
 devlink rate $D/3 share=1000 max=5000 prio=3 weight=1 parent=gold
 route qdisc+ 7 clsact
@@ -759,15 +855,17 @@ devlink rate $D/2 max=0
 devlink rate $D/2 share=0 max=0 prio=0 weight=1 parent=
 devlink set $D/2 hw=$left
 opi set $D id=2 trust=0 vlan=0"
-	expect_eq JSON "$(fake "$bridged" -j function migrate "$D/2" to "$D/3" | ids)" "3 "
+	ask JSON "3" fake "$bridged" -j function migrate "$D/2" to "$D/3"
+	ids
 }
 
 # The address that the first run has given says so.
 migrate_again_does_nothing()
 {
-	status 0 fake "${bridged/rep0 hw=02:00:00:00:00:04/rep0 hw=$left}" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
+	gives_both 0 fake "${bridged/rep0 hw=02:00:00:00:00:04/rep0 hw=$left}" function migrate vf 0 to vf 1
 	says "already"
-	expect_eq requests "$(requests)" ""
+	requests
+	expect_eq requests "$requests" ""
 }
 
 # What the source does not have stays as it is; what was set of a moved address too.
@@ -777,13 +875,15 @@ migrate_leaves_what_is_not_there()
 link 6 rep0 up mtu=1500
 link 7 rep1 up mtu=1500 master=3 slave=bridge
 qdisc 7 clsact 0" function migrate vf 0 to vf 1
-	expect_eq requests "$(requests)" "devlink set $D/2 hw=$left
+	requests
+	expect_eq requests "$requests" "devlink set $D/2 hw=$left
 opi set $D id=2 trust=0 vlan=0"
-	rm "$CASE_DIR/requests"
+	forget
 	fake "${moved/rep1 hw=02:00:00:00:00:04/rep1 hw=02:00:00:00:00:99}
 link 6 rep0 up mtu=1500
 link 7 rep1 up mtu=1500" function migrate vf 0 to vf 1
-	expect_match requests "$(requests)" "^devlink set $D/2 hw=[0-9a-f:]{17}"$'\n'"opi set $D id=2 trust=0 vlan=0$"
+	requests
+	expect_match requests "$requests" "^devlink set $D/2 hw=[0-9a-f:]{17}"$'\n'"opi set $D id=2 trust=0 vlan=0$"
 }
 
 migrate_with_force()
@@ -792,14 +892,17 @@ migrate_with_force()
 
 	other=${other/rep1 hw=02:00:00:00:00:04 ioeqs=3/rep1 hw=02:00:00:00:00:06 ioeqs=4}
 	other=${other/vf=1 port=3 opstate=2 trust=1 vlan=5/vf=1 port=3 opstate=1 trust=0 vlan=0}
-	status 1 fake "$other" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
+	gives_both 1 fake "$other" function migrate vf 0 to vf 1
 	says "has not taken the state" "force"
-	expect_eq none "$(requests)" ""
+	requests
+	expect_eq none "$requests" ""
 	# At no time have both the address.
 	fake "$other" function migrate vf 0 to vf 1 force
-	expect_eq begin "$(requests | sed -n 1,2p)" "opi set $D id=3 trust=1 vlan=5
+	requests
+	expect_eq begin "$(sed -n 1,2p <<<"$requests")" "opi set $D id=3 trust=1 vlan=5
 devlink set $D/3 ioeqs=3"
-	expect_eq end "$(requests | grep -A9 "^devlink set $D/2")" "devlink set $D/2 hw=$left
+	requests
+	expect_eq end "$(grep -A9 "^devlink set $D/2" <<<"$requests")" "devlink set $D/2 hw=$left
 devlink set $D/3 hw=02:00:00:00:00:04
 opi set $D id=2 trust=0 vlan=0"
 }
@@ -809,12 +912,13 @@ migrate_refuses_what_can_not_be()
 	local change words says
 
 	while IFS='@' read -r change words says; do
-		rm -f "$CASE_DIR/requests"
+		: >"$CASE_DIR/requests"
 		# shellcheck disable=SC2086 # words
-		status 1 fake "$(sed -E "$change" <<<"$bridged")" -j function migrate $words >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+		gives_both 1 fake "$(sed -E "$change" <<<"$bridged")" -j function migrate $words
 		says "$says"
-		expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
-		expect_eq "requests of $words" "$(requests)" ""
+		expect_eq JSON "$out" "[]"
+		requests
+		expect_eq "requests of $words" "$requests" ""
 	done <<-EOT
 		@id 1 to vf 1@function 1 of $D is no virtual function
 		@vf 0 to id 1@function 1 of $D is no virtual function
@@ -847,30 +951,32 @@ migrate_that_is_refused_is_undone()
 {
 	local what n want
 
-	status 1 fake "$bridged
-refuse-route vlan- 16 not this one" -j function migrate vf 0 to vf 1 >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+	gives_both 1 fake "$bridged
+refuse-route vlan- 16 not this one" -j function migrate vf 0 to vf 1
 	says "put the destination's port into the bridge" "not this one" "undone"
-	expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
-	expect_eq undone "$(requests | sed '1,/vlan-/d')" \
+	expect_eq JSON "$out" "[]"
+	requests
+	expect_eq undone "$(sed '1,/vlan-/d' <<<"$requests")" \
 "route qdisc- 7 clsact
 devlink rate $D/3 share=0
 devlink rate $D/3 max=0
 devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent="
 	while IFS='|' read -r what n want; do
-		rm -f "$CASE_DIR/requests"
-		status 1 fake "$bridged
-$what 1 not this one" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
+		: >"$CASE_DIR/requests"
+		gives_both 1 fake "$bridged
+$what 1 not this one" function migrate vf 0 to vf 1
 		says "not this one" "$want"
 		expect_eq "not undone" "$(grep -v "not this one\|$want\|as root\|has been undone" "$CASE_DIR/err" || :)" ""
-		expect_eq "last of $what" "$(requests | tail -n 1)" "$n"
+		requests
+		expect_eq "last of $what" "${requests##*$'\n'}" "$n"
 	done <<-EOT
-		refuse-devlink $(devlink_cmd RATE_SET)|devlink rate $D/3 share=0|give the rate
+		refuse-devlink $DEVLINK_CMD_RATE_SET|devlink rate $D/3 share=0|give the rate
 		refuse-route qdisc+|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|give the tc rules
 		refuse-route filter+|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|give the tc rules
 		refuse-route link|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|into the bridge
 		refuse-route fdb|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|into the bridge
-		refuse-devlink $(devlink_cmd PORT_SET)|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|change the addresses
-		refuse $(opi_cmd FUNCTION_SET)|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|take trust
+		refuse-devlink $DEVLINK_CMD_PORT_SET|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|change the addresses
+		refuse $OPI_NL_CMD_FUNCTION_SET|devlink rate $D/3 share=0 max=0 prio=0 weight=1 parent=|take trust
 	EOT
 }
 
@@ -891,7 +997,8 @@ filter 6 0xfffffff2 1 0x1 matchall $filter$(attr 4 "$(u32 9)")" function migrate
 	rate=0301000000000000$(u32 125000)
 	opts=$(attr 2 "$(printf '%02048d' 0)")
 	opts+=$(attr 1 "$(u32 0)$(u32 2)$(u32 0)$(u32 77)$(u32 0)${rate}000000000000000000000000$(u32 1)$(u32 1)$(u32 0)")
-	expect_eq filter "$(requests | grep filter+)" \
+	requests
+	expect_eq filter "$(grep filter+ <<<"$requests")" \
 		"route filter+ 7 0xfffffff2 1 0x1 matchall $(attr 32770 "$(attr 32769 "$(attr 1 "$(text police)")$(attr 32770 "$opts")")")"
 }
 
@@ -904,7 +1011,8 @@ link 7 rep1 up mtu=1500
 qdisc 6 ingress 22
 filter 6 0xfffffff2 10 0x1 flower $(drops 5 2 1 told)
 filter 6 0xfffffff2 11 0x1 flower $(drops 6 2 2 told)" function migrate vf 0 to vf 1
-	expect_eq requests "$(requests | grep route)" \
+	requests
+	expect_eq requests "$(grep route <<<"$requests")" \
 "route qdisc+ 7 ingress block=22
 route filter+ 7 0xfffffff2 10 0x1 flower $(drops 5 2 1)
 route filter+ 7 0xfffffff2 11 0x1 flower $(drops 6 2 2)
@@ -916,12 +1024,13 @@ migrate_takes_no_malformed_answer()
 	local line
 
 	while IFS= read -r line; do
-		status 1 fake "$line
-$bridged" function migrate vf 0 to vf 1 2>"$CASE_DIR/err"
+		gives_both 1 fake "$line
+$bridged" function migrate vf 0 to vf 1
 		says "makes no sense"
-		expect_eq "requests with $line" "$(requests)" ""
+		requests
+		expect_eq "requests with $line" "$requests" ""
 	done <<-EOT
-		bad rate $(attr "$(value_of devlink DEVLINK_ATTR_RATE_TX_MAX)" "$(u32 1)")
+		bad rate $(attr "$DEVLINK_ATTR_RATE_TX_MAX" "$(u32 1)")
 		filter 6 0xfffffff2 12 0x1 flower $(attr 22 "")
 		filter 6 0xfffffff2 12 0x1 flower $(attr 3 "$(attr 1 "$(attr 1 "$(text gact)")")")
 		filter 6 0xfffffff2 12 0x1 flower $(attr 3 "$(attr 1 "$(attr 1 67616374)$(attr 2 "")")")
@@ -939,14 +1048,19 @@ a_key_is_read_from_a_file()
 	local i
 
 	printf '%s\n' "$k" >"$CASE_DIR/key"
-	expect_eq output "$(fake "$dpu" dpu set migration-key "$CASE_DIR/key")" ""
+	gives 0 fake "$dpu" dpu set migration-key "$CASE_DIR/key"
+	expect_eq output "$out" ""
 	printf '%s' "$k" | fake "$dpu" dpu set "$D" migration_key -
 	for ((i = 0; i < ${#k}; i += 2)); do printf '%b' "\\x${k:i:2}"; done >"$CASE_DIR/raw"
-	expect_eq JSON "$(fake "$dpu" -j dpu set 0123456789abcdef migration-key "$CASE_DIR/raw" | jq -c '[.[].dev]')" "[\"$D\"]"
-	expect_eq requests "$(requests | sort -u)" "opi card $D key=${k,,}"
-	expect_eq count "$(requests | wc -l)" 3
+	gives 0 fake "$dpu" -j dpu set 0123456789abcdef migration-key "$CASE_DIR/raw"
+	expect_eq JSON "$(jq -c '[.[].dev]' "$CASE_DIR/out")" "[\"$D\"]"
+	requests
+	expect_eq requests "$(sort -u <<<"$requests")" "opi card $D key=${k,,}"
+	requests
+	expect_eq count "$(wc -l <<<"$requests")" 3
 	fake "$dpu" dpu set migration-key none
-	expect_eq none "$(requests | tail -n 1)" "opi card $D key=$(printf '%064d' 0)"
+	requests
+	expect_eq none "${requests##*$'\n'}" "opi card $D key=$(printf '%064d' 0)"
 	# It is in no message of opitool's.
 	expect_eq said "$(fake "$dpu" -j dpu set migration-key "$CASE_DIR/key" | grep -ci "$k" || :)" 0
 }
@@ -957,41 +1071,43 @@ a_key_that_is_none_is_refused()
 
 	for key in "" "${k%?}" "${k}0" "$k$k" "${k%?}g" "${k%?} "; do
 		printf '%s\n' "$key" >"$CASE_DIR/key"
-		status 1 fake "$dpu" -j dpu set migration-key "$CASE_DIR/key" >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+		gives_both 1 fake "$dpu" -j dpu set migration-key "$CASE_DIR/key"
 		says "32 bytes, or 64 hexadecimal digits"
-		expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
-		[ -z "$key" ] || expect_eq "said of it" "$(grep -c "$key" "$CASE_DIR/err" || :)" 0
+		expect_eq JSON "$out" "[]"
+		[ -z "$key" ] || [[ $err != *"$key"* ]] || fail "it tells the key"
 	done
 	printf '%064d' 0 >"$CASE_DIR/key"
-	status 1 fake "$dpu" dpu set migration-key "$CASE_DIR/key" 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu" dpu set migration-key "$CASE_DIR/key"
 	says "zeros are no key"
-	status 1 fake "$dpu" dpu set migration-key "$CASE_DIR/nothing" 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu" dpu set migration-key "$CASE_DIR/nothing"
 	says "cannot read the key" "No such file"
-	status 1 fake "$dpu" dpu set migration-key "$CASE_DIR" 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu" dpu set migration-key "$CASE_DIR"
 	says "Is a directory"
-	status 1 fake "$dpu" dpu set migration-key /dev/zero 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu" dpu set migration-key /dev/zero
 	says "32 bytes"
-	expect_eq requests "$(requests)" ""
+	requests
+	expect_eq requests "$requests" ""
 }
 
 a_key_that_is_refused()
 {
-	status 1 fake "$dpu
-refuse $(opi_cmd DPU_SET) 95 the card cannot move functions" -j dpu set migration-key none >"$CASE_DIR/out" 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+refuse $OPI_NL_CMD_DPU_SET 95 the card cannot move functions" -j dpu set migration-key none
 	says "cannot give the card its key" "the card cannot move functions"
-	expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
-	status 1 fake "$dpu
-refuse $(opi_cmd DPU_SET) 1" dpu set migration-key none 2>"$CASE_DIR/err"
+	expect_eq JSON "$out" "[]"
+	gives_both 1 fake "$dpu
+refuse $OPI_NL_CMD_DPU_SET 1" dpu set migration-key none
 	says "do it as root"
-	rm "$CASE_DIR/requests"
-	status 1 fake "$host" dpu set migration-key none 2>"$CASE_DIR/err"
+	forget
+	gives_both 1 fake "$host" dpu set migration-key none
 	says "this is the host"
-	status 1 fake "$dpu
-$second" dpu set migration-key none 2>"$CASE_DIR/err"
+	gives_both 1 fake "$dpu
+$second" dpu set migration-key none
 	says "there are 2 cards"
-	status 3 fake devlink dpu set migration-key none 2>"$CASE_DIR/err"
+	gives_both 3 fake devlink dpu set migration-key none
 	says "modprobe opi_core"
-	expect_eq requests "$(requests)" ""
+	requests
+	expect_eq requests "$requests" ""
 }
 
 run_cases "$@"

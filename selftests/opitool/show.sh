@@ -39,7 +39,7 @@ CASES="
 	full_disk_is_an_error
 "
 
-build_fake
+build fake || exit 1
 
 full='dpu pci/0000:01:00.0 serial=0123456789abcdef role=1 mode=1 func=1 major=1 minor=0 gen=3 peer=2 state=1 health=0 lost=4 seq=17 os=2 pldm=5 dump=0 maxtime=120 bootgen=3 reset=3 bootsup=0 bootsel=0'
 second='dpu pci/0000:81:00.0 serial=fedcba9876543210 role=1 mode=0 func=1 major=1 minor=2 gen=1 peer=0 state=2 health=2 seq=17'
@@ -63,8 +63,9 @@ link 5 ens1 up carrier=1 oper=6"
 
 dpu_in_text()
 {
-	expect_eq "text" "$(fake "opi
-$full" dpu show)" \
+	gives 0 fake "opi
+$full" dpu show
+	expect_eq "text" "$out" \
 'pci/0000:01:00.0: driver opi_core via opi serial 0123456789abcdef role host-pf mode restricted
     dev-state ready health ok peer ready generation 3 interface 1.0 func-id 1 events-lost 4 seq 17
     boot: os-status booted pldm-state os-running crashdump-status not-started max-boot-time 120 generation 3 reset-supported pci,cpu boot-supported none boot-select none'
@@ -72,33 +73,38 @@ $full" dpu show)" \
 
 dpu_in_json()
 {
-	expect_eq "JSON" "$(fake "opi
-$full" -j dpu show)" \
+	gives 0 fake "opi
+$full" -j dpu show
+	expect_eq "JSON" "$out" \
 '[{"dev":"pci/0000:01:00.0","driver":"opi_core","via":"opi","serial":"0123456789abcdef","role":"host-pf","mode":"restricted","dev_state":"ready","health":"ok","peer":"ready","generation":3,"interface":"1.0","func_id":1,"events_lost":4,"seq":17,"boot":{"os_status":"booted","pldm_state":"os-running","crashdump_status":"not-started","max_boot_time":120,"generation":3,"reset_supported":["pci","cpu"],"boot_supported":[],"boot_select":[]}}]'
 	# Pretty is the same document.
-	diff <(fake "$world" -j dpu show | jq .) <(fake "$world" -p dpu show | jq .)
+	fake "$world" -j dpu show >"$CASE_DIR/flat"
+	fake "$world" -p dpu show >"$CASE_DIR/pretty"
+	same_document "$CASE_DIR/flat" "$CASE_DIR/pretty"
 }
 
-devs() { jq -r '.[].dev' | tr '\n' ' '; }
+devs() { answered '[.[].dev] | join(" ")'; }
 
 several_dpus_and_one_by_its_name()
 {
-	expect_eq all "$(fake "$world" -j dpu show | devs)" \
-		"pci/0000:01:00.0 pci/0000:81:00.0 pci/0000:03:00.0 "
-	expect_eq one "$(fake "$world" -j dpu show pci/0000:81:00.0 | devs)" "pci/0000:81:00.0 "
-	expect_eq other "$(fake "$world" -j dpu show pci/0000:03:00.0 | devs)" "pci/0000:03:00.0 "
+	ask all "pci/0000:01:00.0 pci/0000:81:00.0 pci/0000:03:00.0" fake "$world" -j dpu show
+	ask one "pci/0000:81:00.0" fake "$world" -j dpu show pci/0000:81:00.0
+	ask other "pci/0000:03:00.0" fake "$world" -j dpu show pci/0000:03:00.0
+	devs
 }
 
 one_by_its_serial_number()
 {
-	expect_eq opi "$(fake "$world" -j dpu show fedcba9876543210 | devs)" "pci/0000:81:00.0 "
-	expect_eq upper "$(fake "$world" -j dpu show FEDCBA9876543210 | devs)" "pci/0000:81:00.0 "
-	expect_eq other "$(fake "$world" -j dpu show MT2042 | devs)" "pci/0000:03:00.0 "
+	ask opi "pci/0000:81:00.0" fake "$world" -j dpu show fedcba9876543210
+	ask upper "pci/0000:81:00.0" fake "$world" -j dpu show FEDCBA9876543210
+	ask other "pci/0000:03:00.0" fake "$world" -j dpu show MT2042
+	devs
 }
 
 short_name_of_a_pci_device()
 {
-	expect_eq short "$(fake "$world" -j dpu show 0000:81:00.0 | devs)" "pci/0000:81:00.0 "
+	ask short "pci/0000:81:00.0" fake "$world" -j dpu show 0000:81:00.0
+	devs
 }
 
 unknown_dpu_ends_with_1()
@@ -106,13 +112,13 @@ unknown_dpu_ends_with_1()
 	local name
 
 	for name in pci/0000:09:00.0 0000:09:00.0 0123456789abcde0 netdevsim/x; do
-		status 1 fake "$world" dpu show "$name" >"$CASE_DIR/out" 2>"$CASE_DIR/err"
-		expect_eq output "$(cat "$CASE_DIR/out")" ""
-		grep -qF "\"$name\"" "$CASE_DIR/err"
-		grep -q 'opitool dpu show' "$CASE_DIR/err"
+		gives_both 1 fake "$world" dpu show "$name"
+		expect_eq output "$out" ""
+		says "\"$name\""
+		says 'opitool dpu show'
 	done
-	status 1 fake "$world" -j dpu show none >"$CASE_DIR/out" 2>/dev/null
-	expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
+	gives_both 1 fake "$world" -j dpu show none
+	expect_eq JSON "$out" "[]"
 }
 
 no_driver_ends_with_3()
@@ -120,12 +126,12 @@ no_driver_ends_with_3()
 	local verb
 
 	for verb in dpu port; do
-		status 3 fake "devlink" -j "$verb" show >"$CASE_DIR/out" 2>"$CASE_DIR/err"
-		expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
-		grep -q 'modprobe opi_core' "$CASE_DIR/err"
+		gives_both 3 fake "devlink" -j "$verb" show
+		expect_eq JSON "$out" "[]"
+		says 'modprobe opi_core'
 	done
-	status 3 fake "#" port show 2>"$CASE_DIR/err"
-	grep -q devlink "$CASE_DIR/err"
+	gives_both 3 fake "#" port show
+	says devlink
 	# What another driver has is an answer.
 	status 0 fake "devlink
 dev pci/0000:03:00.0 eswitch=0" dpu show
@@ -137,34 +143,35 @@ no_generic_netlink_ends_with_3()
 
 	for verb in "dpu show" "port show" "monitor"; do
 		# shellcheck disable=SC2086 # words
-		status 3 fake nogenl $verb 2>"$CASE_DIR/err"
-		grep -q 'generic netlink' "$CASE_DIR/err"
+		gives_both 3 fake nogenl $verb
+		says 'generic netlink'
 	done
 }
 
 driver_without_a_card_is_no_error()
 {
-	status 0 fake "opi
-devlink" dpu show 2>"$CASE_DIR/err"
-	grep -q 'no DPU' "$CASE_DIR/err"
-	expect_eq JSON "$(fake "opi" -j dpu show 2>&1)" "[]"
+	gives_both 0 fake "opi
+devlink" dpu show
+	says 'no DPU'
+	gives_both 0 fake "opi" -j dpu show
+	expect_eq JSON "$out$err" "[]"
 }
 
 other_drivers_are_marked()
 {
-	expect_eq other "$(fake "$world" -j dpu show MT2042)" \
+	gives 0 fake "$world" -j dpu show MT2042
+	expect_eq other "$out" \
 '[{"dev":"pci/0000:03:00.0","driver":"otherdrv","via":"devlink","serial":"MT2042","eswitch":"switchdev"}]'
-	expect_eq text "$(fake "$world" dpu show MT2042)" \
+	gives 0 fake "$world" dpu show MT2042
+	expect_eq text "$out" \
 'pci/0000:03:00.0: driver otherdrv via devlink serial MT2042 eswitch switchdev'
 }
 
 eswitch_that_is_secret_is_left_out()
 {
-	local out
-
-	out=$(fake "devlink
+	gives 0 fake "devlink
 dev pci/0000:04:00.0 driver=x eswitch=secret
-port pci/0000:04:00.0/3 flavour=7 pf=0 sf=88" -j dpu show)
+port pci/0000:04:00.0/3 flavour=7 pf=0 sf=88" -j dpu show
 	expect_eq JSON "$out" '[{"dev":"pci/0000:04:00.0","driver":"x","via":"devlink"}]'
 }
 
@@ -173,9 +180,9 @@ devices_like_no_dpu_are_left_out()
 	local f
 
 	for f in 0 1 2 5 6; do
-		status 3 fake "devlink
+		gives_both 3 fake "devlink
 dev pci/0000:04:00.0 driver=x eswitch=secret
-port pci/0000:04:00.0/3 flavour=$f" dpu show 2>/dev/null
+port pci/0000:04:00.0/3 flavour=$f" dpu show
 	done
 	for f in 3 4 7; do
 		status 0 fake "devlink
@@ -186,7 +193,8 @@ port pci/0000:04:00.0/3 flavour=$f" dpu show
 
 ports_in_text()
 {
-	expect_eq text "$(fake "$world" port show)" \
+	gives 0 fake "$world" port show
+	expect_eq text "$out" \
 'pci/0000:01:00.0/1: flavour virtual type eth
     netdev enp1s0 ifindex 4 up true carrier true operstate up mac 02:0a:0b:0c:00:02
 pci/0000:81:00.0/1: flavour virtual type eth
@@ -200,33 +208,34 @@ pci/0000:03:00.0/8: flavour pcivf controller 1 pfnum 0 vfnum 5 external true typ
 ports_in_json()
 {
 	fake "$world" -j port show >"$CASE_DIR/out"
-	expect_eq count "$(jq length "$CASE_DIR/out")" 4
-	expect_eq one "$(jq -c '.[2]' "$CASE_DIR/out")" \
-'{"port":"pci/0000:03:00.0/7","dev":"pci/0000:03:00.0","index":7,"flavour":"pcipf","controller":1,"pfnum":0,"external":true,"type":"eth","netdev":"pf0hpf","ifindex":9,"up":true,"carrier":false,"operstate":"down","mac":"02:00:00:00:00:02","switch_id":"0123456789abcdef","function":{"hw_addr":"02:00:00:00:00:01","state":"active","opstate":"detached"}}'
+	expect_eq "count, and one" "$(jq -c 'length, .[2]' "$CASE_DIR/out")" \
+'4
+{"port":"pci/0000:03:00.0/7","dev":"pci/0000:03:00.0","index":7,"flavour":"pcipf","controller":1,"pfnum":0,"external":true,"type":"eth","netdev":"pf0hpf","ifindex":9,"up":true,"carrier":false,"operstate":"down","mac":"02:00:00:00:00:02","switch_id":"0123456789abcdef","function":{"hw_addr":"02:00:00:00:00:01","state":"active","opstate":"detached"}}'
 }
 
-ports() { jq -r '.[].port' | tr '\n' ' '; }
+ports() { answered '[.[].port] | join(" ")'; }
 
 ports_of_one_device()
 {
-	expect_eq opi "$(fake "$world" -j port show 0000:01:00.0 | ports)" "pci/0000:01:00.0/1 "
-	expect_eq other "$(fake "$world" -j port show pci/0000:03:00.0 | ports)" \
-		"pci/0000:03:00.0/7 pci/0000:03:00.0/8 "
+	ask opi "pci/0000:01:00.0/1" fake "$world" -j port show 0000:01:00.0
+	ask other "pci/0000:03:00.0/7 pci/0000:03:00.0/8" fake "$world" -j port show pci/0000:03:00.0
 	# Who names a device wants to see it, DPU or not.
-	expect_eq none "$(fake "$world" -j port show pci/0000:05:00.0 | ports)" "pci/0000:05:00.0/0 "
+	ask none "pci/0000:05:00.0/0" fake "$world" -j port show pci/0000:05:00.0
+	ports
 }
 
 one_port()
 {
-	expect_eq one "$(fake "$world" -j port show pci/0000:03:00.0/8 | ports)" "pci/0000:03:00.0/8 "
-	expect_eq short "$(fake "$world" -j port show 0000:03:00.0/8 | ports)" "pci/0000:03:00.0/8 "
+	ask one "pci/0000:03:00.0/8" fake "$world" -j port show pci/0000:03:00.0/8
+	ask short "pci/0000:03:00.0/8" fake "$world" -j port show 0000:03:00.0/8
+	ports
 }
 
 ports_by_serial_number()
 {
-	expect_eq opi "$(fake "$world" -j port show fedcba9876543210 | ports)" "pci/0000:81:00.0/1 "
-	expect_eq other "$(fake "$world" -j port show MT2042 | ports)" \
-		"pci/0000:03:00.0/7 pci/0000:03:00.0/8 "
+	ask opi "pci/0000:81:00.0/1" fake "$world" -j port show fedcba9876543210
+	ask other "pci/0000:03:00.0/7 pci/0000:03:00.0/8" fake "$world" -j port show MT2042
+	ports
 }
 
 unknown_port_ends_with_1()
@@ -234,8 +243,8 @@ unknown_port_ends_with_1()
 	local name
 
 	for name in pci/0000:03:00.0/9 pci/0000:09:00.0 nosuchserial; do
-		status 1 fake "$world" port show "$name" 2>"$CASE_DIR/err"
-		grep -qF "\"$name\"" "$CASE_DIR/err"
+		gives_both 1 fake "$world" port show "$name"
+		says "\"$name\""
 	done
 }
 
@@ -245,16 +254,19 @@ values_of_the_future_have_a_number()
 devlink
 dpu pci/x role=77 mode=9 peer=5 state=4294967295 health=3 os=200 reset=129 bootsel=4294967295 seq=18446744073709551615
 port pci/x/4294967295 flavour=500 type=9 fnstate=7" -j dpu show >"$CASE_DIR/out"
-	expect_eq values "$(jq -c '.[0]|[.role,.mode,.peer,.dev_state,.health,.boot.os_status,.boot.reset_supported]' "$CASE_DIR/out")" \
-		'["unknown-77","unknown-9","unknown-5","unknown-4294967295","unknown-3","unknown-200",["pci","unknown-7"]]'
-	expect_eq bits "$(jq '.[0].boot.boot_select|length' "$CASE_DIR/out")" 32
-	grep -q '"seq":18446744073709551615' "$CASE_DIR/out"
+	expect_eq values "$(jq -c '(.[0]|[.role,.mode,.peer,.dev_state,.health,.boot.os_status,.boot.reset_supported]),
+		(.[0].boot.boot_select | length)' "$CASE_DIR/out")" \
+		'["unknown-77","unknown-9","unknown-5","unknown-4294967295","unknown-3","unknown-200",["pci","unknown-7"]]
+32'
+	contents "$CASE_DIR/out"
+	[[ $REPLY = *'"seq":18446744073709551615'* ]]
 }
 
 missing_attributes_are_left_out()
 {
-	expect_eq JSON "$(fake "opi
-dpu pci/x" -j dpu show)" '[{"dev":"pci/x","driver":"opi_core","via":"opi"}]'
+	gives 0 fake "opi
+dpu pci/x" -j dpu show
+	expect_eq JSON "$out" '[{"dev":"pci/x","driver":"opi_core","via":"opi"}]'
 }
 
 malformed_answer_is_refused()
@@ -263,13 +275,13 @@ malformed_answer_is_refused()
 	local hex
 
 	for hex in "" 0800 ffff02000000 0800020070636920 0c0002007063690000000000; do
-		status 1 fake "opi
-bad dpu $hex" -j dpu show >"$CASE_DIR/out" 2>"$CASE_DIR/err"
-		expect_eq JSON "$(jq -c . "$CASE_DIR/out")" "[]"
-		grep -q 'makes no sense' "$CASE_DIR/err"
-		status 1 fake "devlink
-bad port $hex" port show 2>"$CASE_DIR/err"
-		grep -q 'makes no sense' "$CASE_DIR/err"
+		gives_both 1 fake "opi
+bad dpu $hex" -j dpu show
+		expect_eq JSON "$out" "[]"
+		says 'makes no sense'
+		gives_both 1 fake "devlink
+bad port $hex" port show
+		says 'makes no sense'
 	done
 }
 
@@ -279,40 +291,45 @@ hostile=$'devlink\ndev pci/a\x1b[2Jb driver=q"\\\xc2\x9b\xe2\x80\xaex\xff\xfe se
 
 hostile_names_are_escaped()
 {
-	expect_eq text "$(fake "$hostile" dpu show)" \
+	gives 0 fake "$hostile" dpu show
+	expect_eq text "$out" \
 		$'pci/a\\x1b[2Jb: driver q"\\\\xc2\\x9b\\xe2\\x80\\xaex\\xff\\xfe via devlink serial \xc3\xa9 eswitch switchdev'
 }
 
 json_stays_valid_with_hostile_names()
 {
-	fake "$hostile" -j dpu show >"$CASE_DIR/out"
-	expect_eq dev "$(jq -r '.[0].dev' "$CASE_DIR/out")" 'pci/a\x1b[2Jb'
-	expect_eq driver "$(jq -r '.[0].driver' "$CASE_DIR/out")" 'q"\\xc2\x9b\xe2\x80\xaex\xff\xfe'
-	expect_eq controls "$(LC_ALL=C grep -c $'[\x01-\x09\x0b-\x1f]' "$CASE_DIR/out" || :)" 0
+	local LC_ALL=C
+
+	gives 0 fake "$hostile" -j dpu show
+	expect_eq "dev and driver" "$(jq -r '.[0].dev, .[0].driver' "$CASE_DIR/out")" \
+		'pci/a\x1b[2Jb'$'\n''q"\\xc2\x9b\xe2\x80\xaex\xff\xfe'
+	[[ ${out//$'\n'} != *[[:cntrl:]]* ]]
 }
 
 refusal_says_why()
 {
-	status 1 fake "opi
-refuse 1 13 not on a Sunday" dpu show 2>"$CASE_DIR/err"
-	grep -q 'Permission denied: not on a Sunday' "$CASE_DIR/err"
+	gives_both 1 fake "opi
+refuse 1 13 not on a Sunday" dpu show
+	says 'Permission denied: not on a Sunday'
 }
 
 interrupted_dump_is_made_again()
 {
-	expect_eq once "$(fake "opi
+	ask once 1 fake "opi
 interrupted 3
-$full" -j dpu show | jq length)" 1
+$full" -j dpu show
 	# For ever is too long.
-	expect_eq often "$(fake "opi
+	ask often 1 fake "opi
 interrupted 1000
-$full" -j dpu show | jq length)" 1
+$full" -j dpu show
+	answered length
 }
 
 full_disk_is_an_error()
 {
 	status 1 fake "$world" dpu show >/dev/full 2>"$CASE_DIR/err"
-	grep -q 'cannot write' "$CASE_DIR/err"
+	contents "$CASE_DIR/err"
+	expect_match err "$REPLY" 'cannot write'
 }
 
 run_cases "$@"
