@@ -20,16 +20,38 @@ CASES="
 	commands_of_the_host_in_isolated_mode
 "
 
-facts=$(mktemp "${TMPDIR:-/tmp}/opi-model.XXXXXX") || exit 1
-trap 'rm -f "$facts"' EXIT
-awk -f "$OPI_TOP/selftests/interface/doc.awk" "$OPI_TOP/Documentation/device-interface.rst" >"$facts" || exit 1
+# What the document says, read once.  From here on all is asked, compared and counted
+# by this shell alone: a process for each of thousands of answers would take far more
+# time than the card does.
+declare -A constants statuses commands accesses
+registers=() class=''
+document=$OPI_TOP/Documentation/device-interface.rst
+facts=$(awk -f "$OPI_TOP/selftests/interface/doc.awk" "$document") || exit 1
+while IFS= read -r line; do
+	case $line in
+	"text PCI identity|host PF|"*) class=${line##*|}; continue ;;
+	esac
+	read -r kind name value row _ <<<"$line"
+	case $kind in
+	const)
+		constants[$name]=$value
+		[[ $name != OPI_REG_* ]] || registers+=("${name#OPI_REG_}")
+		;;
+	status) statuses[$name]=$value ;;
+	cmd) commands[$value]=$row ;;
+	esac
+done <<<"$facts"
+# Access of a register: RO or RW, from the third cell of its row.
+row_of_register='^   "0x[^"]*", "([^"]*)", "([^"]*)'
+while IFS= read -r line; do
+	[[ $line =~ $row_of_register ]] || continue
+	name=${BASH_REMATCH[1]}
+	[ -n "${accesses[$name]:-}" ] || accesses[$name]=${BASH_REMATCH[2]}
+done <"$document"
 
-# A value of the document.
-declare -A constants
-while read -r name value; do
-	constants[$name]=$value
-done < <(awk '$1 == "const" { print $2, $3 }' "$facts")
-doc() { echo "${constants[$1]:?the document does not say what $1 is}"; }
+# doc NAME, status NAME: a value of the document, in $doc or $status.
+doc() { doc=${constants[$1]:?the document does not say what $1 is}; }
+status() { status=${statuses[$1]:?the document does not say what $1 is}; }
 
 # ---- a card under QEMU's test protocol --------------------------------------
 
@@ -95,103 +117,145 @@ config_write()
 	qtest writel $((ecam + ($1 << 4) + $2)) "$3"
 }
 
-read_reg() { qtest readl $((BAR0 + $1)); echo $((answer)); }
-write_reg() { qtest writel $((BAR0 + $1)) "$2"; }
-hex() { printf '0x%x' "$1"; }
+# A register by its offset or its name, its value in $answer as a decimal number.
+read_at() { qtest readl $((BAR0 + $1)); answer=$((answer)); }
+write_at() { qtest writel $((BAR0 + $1)) "$2"; }
+read_reg() { doc "OPI_REG_$1"; read_at "$doc"; }
+write_reg() { doc "OPI_REG_$1"; write_at "$doc" "$2"; }
 
-# Offsets of the document's registers; the boot block is 32 bytes.
-offsets()
+# expect_hex WHAT NUMBER HEX: as hexadecimal numbers, so that one can read what differs.
+expect_hex()
 {
-	awk '$1 == "const" && $2 ~ /^OPI_REG_/ { print $3 }' "$facts"
-	seq $(($(doc OPI_REG_BOOT) + 4)) 4 $(($(doc OPI_REG_BOOT) + 28))
+	local hex
+
+	printf -v hex '0x%x' "$2"
+	expect_eq "$1" "$hex" "$3"
 }
 
-# Access of a register: RO or RW, from the third cell of its row.
-access()
+# Offsets of the document's registers in $offsets; the boot block is 32 bytes.
+find_offsets()
 {
-	awk -F'", "' -v n="$1" '/^   "0x/ && $2 == n { print $3; exit }' "$OPI_TOP/Documentation/device-interface.rst"
+	local name i
+
+	offsets=()
+	for name in "${registers[@]}"; do
+		doc "OPI_REG_$name"
+		offsets+=("$doc")
+	done
+	doc OPI_REG_BOOT
+	for ((i = 4; i < 32; i += 4)); do
+		offsets+=($((doc + i)))
+	done
 }
 
 # ---- cases -------------------------------------------------------------------
 
 identity_and_bars()
 {
+	local id hi
+
 	start_card
 	config_read "$bdf" 0
-	expect_eq "vendor and device" "$(hex "$answer")" \
-		"$(hex $(($(doc OPI_PCI_DEVICE_ID_PF) << 16 | $(doc OPI_PCI_VENDOR_ID))))"
+	doc OPI_PCI_DEVICE_ID_PF
+	id=$((doc << 16))
+	doc OPI_PCI_VENDOR_ID
+	printf -v id '0x%x' $((id | doc))
+	expect_hex "vendor and device" "$answer" "$id"
 	config_read "$bdf" 8
-	expect_eq "class" "$(hex $((answer >> 8)))" \
-		"$(hex "$(sed -n 's/^text PCI identity|host PF|//p' "$facts")")"
+	[ -n "$class" ] || fail "the document does not say the class"
+	printf -v id '0x%x' "$class"
+	expect_hex "class" $((answer >> 8)) "$id"
 	# 4 KiB of registers, as a 64-bit memory BAR.
 	config_write "$bdf" 0x10 0xffffffff
 	config_read "$bdf" 0x10
-	expect_eq "BAR 0" "$(hex "$answer")" 0xfffff004
+	expect_hex "BAR 0" "$answer" 0xfffff004
 	config_write "$bdf" 0x10 "$BAR0"
-	expect_eq "MAGIC" "$(hex "$(read_reg "$(doc OPI_REG_MAGIC)")")" 0x3149504f
-	expect_eq "role" "$(($(read_reg "$(doc OPI_REG_ROLE)") & 255))" "$(doc OPI_ROLE_HOST_PF)"
-	expect_eq "serial number" \
-		"$(printf '0x%08x%08x' "$(read_reg "$(doc OPI_REG_SERIAL_HI)")" "$(read_reg "$(doc OPI_REG_SERIAL_LO)")")" $serial
+	read_reg MAGIC
+	expect_hex "MAGIC" "$answer" 0x3149504f
+	read_reg ROLE
+	doc OPI_ROLE_HOST_PF
+	expect_eq "role" $((answer & 255)) "$doc"
+	read_reg SERIAL_HI
+	hi=$answer
+	read_reg SERIAL_LO
+	printf -v id '0x%08x%08x' "$hi" "$answer"
+	expect_eq "serial number" "$id" $serial
 }
 
 every_documented_register_answers()
 {
-	local o
+	local o hex
 
 	start_card
-	offsets >"$CASE_DIR/defined"
-	[ "$(wc -l <"$CASE_DIR/defined")" -ge 30 ]
-	while read -r o; do
-		[ "$(read_reg "$o")" != $((0xffffffff)) ] || fail "$(hex "$o") reads as all-ones"
-	done <"$CASE_DIR/defined"
+	find_offsets
+	[ ${#offsets[@]} -ge 30 ]
+	for o in "${offsets[@]}"; do
+		read_at "$o"
+		printf -v hex '0x%x' "$o"
+		[ "$answer" != $((0xffffffff)) ] || fail "$hex reads as all-ones"
+	done
 	# Those that are never zero.
 	for o in MAGIC VERSION ROLE FUNC_ID SERIAL_LO SERIAL_HI LIMITS0 LIMITS1 TIMEOUT BOOT; do
-		[ "$(read_reg "$(doc "OPI_REG_$o")")" != 0 ] || fail "$o is zero"
+		read_reg "$o"
+		[ "$answer" != 0 ] || fail "$o is zero"
 	done
 }
 
 undefined_registers_read_as_zero_and_stay_so()
 {
-	local o
+	local o hex undefined=()
+	declare -A defined=()
 
 	start_card
-	offsets | sort >"$CASE_DIR/defined"
-	seq 0 4 4092 | sort | comm -23 - "$CASE_DIR/defined" >"$CASE_DIR/undefined"
-	expect_range "undefined registers" "$(wc -l <"$CASE_DIR/undefined")" 900 1000
-	while read -r o; do
-		expect_eq "$(hex "$o")" "$(read_reg "$o")" 0
-		write_reg "$o" 0xffffffff
-	done <"$CASE_DIR/undefined"
-	while read -r o; do
-		expect_eq "$(hex "$o") after a write" "$(read_reg "$o")" 0
-	done <"$CASE_DIR/undefined"
-	expect_eq "MAGIC" "$(hex "$(read_reg 0)")" 0x3149504f
+	find_offsets
+	for o in "${offsets[@]}"; do
+		defined[$o]=1
+	done
+	for ((o = 0; o < 4096; o += 4)); do
+		[ -n "${defined[$o]:-}" ] || undefined+=("$o")
+	done
+	expect_range "undefined registers" ${#undefined[@]} 900 1000
+	for o in "${undefined[@]}"; do
+		read_at "$o"
+		printf -v hex '0x%x' "$o"
+		expect_eq "$hex" "$answer" 0
+		write_at "$o" 0xffffffff
+	done
+	for o in "${undefined[@]}"; do
+		read_at "$o"
+		printf -v hex '0x%x' "$o"
+		expect_eq "$hex after a write" "$answer" 0
+	done
+	read_at 0
+	expect_hex "MAGIC" "$answer" 0x3149504f
 }
 
 read_only_registers_cannot_be_written()
 {
-	local name o before n=0
+	local name before n=0
 
 	start_card
-	while read -r name; do
-		o=$(doc "OPI_REG_$name")
-		case $(access "$name") in
+	for name in "${registers[@]}"; do
+		case ${accesses[$name]:-} in
 		RO)
 			[ "$name" != HEARTBEAT ] || continue
-			before=$(read_reg "$o")
-			write_reg "$o" $((~before & 0xffffffff))
-			expect_eq "$name" "$(read_reg "$o")" "$before"
+			read_reg "$name"
+			before=$answer
+			write_reg "$name" $((~before & 0xffffffff))
+			read_reg "$name"
+			expect_eq "$name" "$answer" "$before"
 			n=$((n + 1))
 			;;
 		RW) ;;
 		*) fail "the document does not say whether $name can be written" ;;
 		esac
-	done < <(awk '$1 == "const" && $2 ~ /^OPI_REG_/ { print substr($2, 9) }' "$facts")
+	done
 	[ "$n" -ge 15 ]
 	# And the ring addresses can.
 	for name in AQ_SQ_LO AQ_SQ_HI AQ_CQ_LO AQ_CQ_HI; do
-		write_reg "$(doc "OPI_REG_$name")" 0x12345640
-		expect_eq "$name" "$(hex "$(read_reg "$(doc "OPI_REG_$name")")")" 0x12345640
+		write_reg "$name" 0x12345640
+		read_reg "$name"
+		expect_hex "$name" "$answer" 0x12345640
 	done
 }
 
@@ -200,17 +264,19 @@ other_widths_read_as_zero_and_are_dropped()
 	local w
 
 	start_card
+	doc OPI_REG_AQ_SQ_LO
 	for w in b w q; do
 		qtest "read$w" "$BAR0"
 		expect_eq "read$w of MAGIC" "$((answer))" 0
-		qtest "write$w" $((BAR0 + $(doc OPI_REG_AQ_SQ_LO))) 0x40
+		qtest "write$w" $((BAR0 + doc)) 0x40
 	done
-	expect_eq "AQ_SQ_LO" "$(read_reg "$(doc OPI_REG_AQ_SQ_LO)")" 0
+	read_reg AQ_SQ_LO
+	expect_eq "AQ_SQ_LO" "$answer" 0
 }
 
 boot_block_is_the_same_in_config_space()
 {
-	local cap=256 i
+	local cap=256 i word
 
 	start_card
 	while [ "$cap" != 0 ]; do
@@ -220,14 +286,18 @@ boot_block_is_the_same_in_config_space()
 	done
 	[ "$cap" != 0 ] || fail "no DVSEC"
 	config_read "$bdf" $((cap + 4))
-	expect_eq "vendor" "$((answer & 0xffff))" "$(doc OPI_PCI_VENDOR_ID)"
+	doc OPI_PCI_VENDOR_ID
+	expect_eq "vendor" "$((answer & 0xffff))" "$doc"
 	expect_eq "revision" "$((answer >> 16 & 15))" 1
 	expect_eq "length" "$((answer >> 20))" 44
 	config_read "$bdf" $((cap + 8))
 	expect_eq "id" "$((answer & 0xffff))" 1
+	doc OPI_REG_BOOT
 	for ((i = 0; i < 32; i += 4)); do
 		config_read "$bdf" $((cap + 12 + i))
-		expect_eq "word $i" "$((answer))" "$(read_reg $(($(doc OPI_REG_BOOT) + i)))"
+		word=$((answer))
+		read_at $((doc + i))
+		expect_eq "word $i" "$word" "$answer"
 	done
 }
 
@@ -238,24 +308,26 @@ start_queue()
 {
 	local i
 
-	write_reg "$(doc OPI_REG_DEV_CTRL)" 0x00010001
+	write_reg DEV_CTRL 0x00010001
 	for ((i = 0; i < 100; i++)); do
-		[ "$(hex "$(read_reg "$(doc OPI_REG_DEV_STATUS)")")" != 0x10001 ] || break
+		read_reg DEV_STATUS
+		[ "$answer" != $((0x10001)) ] || break
 		qtest clock_step 1000000
 	done
 	qtest memset $SQ 0x1000 0
 	qtest memset $CQ 0x1000 0
-	write_reg "$(doc OPI_REG_AQ_SQ_LO)" $SQ
-	write_reg "$(doc OPI_REG_AQ_SQ_HI)" 0
-	write_reg "$(doc OPI_REG_AQ_CQ_LO)" $CQ
-	write_reg "$(doc OPI_REG_AQ_CQ_HI)" 0
-	write_reg "$(doc OPI_REG_AQ_CTRL)" 0x401
-	expect_eq "AQ_STATUS" "$(read_reg "$(doc OPI_REG_AQ_STATUS)")" 1
+	write_reg AQ_SQ_LO $SQ
+	write_reg AQ_SQ_HI 0
+	write_reg AQ_CQ_LO $CQ
+	write_reg AQ_CQ_HI 0
+	write_reg AQ_CTRL 0x401
+	read_reg AQ_STATUS
+	expect_eq "AQ_STATUS" "$answer" 1
 	tail=0
 }
 
-# command OPCODE: status of a command with nothing in it but this and the number
-# of the host's own port and function, which are both 1.
+# command OPCODE: $answer is the status of a command with nothing in it but this and the
+# number of the host's own port and function, which are both 1.
 command()
 {
 	local at=$((SQ + tail % 16 * 64)) done=$((CQ + tail % 16 * 16)) i
@@ -274,32 +346,32 @@ command()
 	qtest readl "$done"
 	expect_eq "cookie" "$((answer))" $((tail - 1))
 	qtest readw $((done + 8))
-	echo $((answer))
+	answer=$((answer))
 }
-
-status() { awk -v n="$1" '$1 == "status" && $2 == n { print $3 }' "$facts"; }
 
 # Each opcode up to past the last, known or not, and some far away.
 commands_in_mode()
 {
-	local op row st i
+	local op row denied unknown
 
 	start_card "$1"
 	start_queue
-	for op in $(seq 0 130) 255 256 4096 32768 65535; do
-		row=$(awk -v o="$op" '$1 == "cmd" && $3 == o { print $4 }' "$facts")
-		# Not in a subshell: the ring's index is kept.
-		command "$op" >"$CASE_DIR/status"
-		st=$(cat "$CASE_DIR/status")
+	status EPERM
+	denied=$status
+	status EOPNOTSUPP
+	unknown=$status
+	for op in {0..130} 255 256 4096 32768 65535; do
+		row=${commands[$op]:-}
+		command "$op"
 		if [ -z "$row" ]; then
-			expect_eq "opcode $op, unknown" "$st" "$(status EOPNOTSUPP)"
+			expect_eq "opcode $op, unknown" "$answer" "$unknown"
 		elif [[ $row == *$2* ]]; then
-			case $st in
-			"$(status EPERM)"|"$(status EOPNOTSUPP)")
-				fail "opcode $op is refused with $st, and the document allows it ($row)" ;;
+			case $answer in
+			"$denied"|"$unknown")
+				fail "opcode $op is refused with $answer, and the document allows it ($row)" ;;
 			esac
 		else
-			expect_eq "opcode $op, not allowed" "$st" "$(status EPERM)"
+			expect_eq "opcode $op, not allowed" "$answer" "$denied"
 		fi
 	done
 }
