@@ -69,14 +69,42 @@ constants()
 		inside && /^[ \t]*OPI_[A-Z0-9_]+[ \t]*=/ { print $1 }'
 }
 
-# Macros whose value is no integer.
+# Not macros whose value is no integer.
 is_integer()
 {
 	printf '%s\n' "#include <linux/opi_pci.h>" "long long v = (long long)($1);" |
 		"${cc[@]}" -fsyntax-only -x c - 2>/dev/null
 }
 
+# integers NAME...: those with an integer for a value.  All are asked of the compiler at
+# once, each on a line of its own; only those on whose line it finds something are asked
+# one by one, so that none suffers from another's mistake.  One that it let pass here and
+# should not have, it refuses in the program below.
+integers()
+{
+	local n=0 name
+	declare -A doubtful=()
+
+	while read -r n; do
+		doubtful[$n]=1
+	done < <({
+		echo '#include <linux/opi_pci.h>'
+		for name; do
+			printf '# %d "probe"\nlong long v%d = (long long)(%s);\n' "$((n += 1))" "$n" "$name"
+		done
+	} | "${cc[@]}" -fsyntax-only -x c - 2>&1 | sed -n 's/^probe:\([0-9]*\):.*/\1/p')
+	n=0
+	for name; do
+		n=$((n + 1))
+		[ -z "${doubtful[$n]:-}" ] || is_integer "$name" || continue
+		printf '%s\n' "$name"
+	done
+}
+
 members >"$work/members"
+constants >"$work/constants"
+mapfile -t names <"$work/constants"
+integers "${names[@]}" >"$work/integers"
 {
 	echo '#include <errno.h>'
 	echo '#include <stddef.h>'
@@ -103,11 +131,9 @@ members >"$work/members"
 	int main(void)
 	{
 	C
-	for name in $(constants); do
-		if is_integer "$name"; then
-			printf 'printf("const %%s %%lld\\n", "%s", (long long)(%s));\n' "$name" "$name"
-		fi
-	done
+	while read -r name; do
+		printf 'printf("const %%s %%lld\\n", "%s", (long long)(%s));\n' "$name" "$name"
+	done <"$work/integers"
 	cut -f1 "$work/members" | uniq | while read -r name; do
 		printf 'printf("struct %%s %%zu\\n", "%s", sizeof(struct %s));\n' "$name" "$name"
 	done
@@ -145,11 +171,10 @@ awk '$1 == "struct" { size[$2] = $3 }
 	  if ($2 > end) { print "facts: a hole in " name " at " end >"/dev/stderr"; exit 1 }
 	  if ($2 + $3 > end) end = $2 + $3 }
 	END { print name, end }' >"$work/ends"
-while read -r name end; do
-	grep -qx "struct $name $end" "$work/out" || {
-		echo "facts: the members found of $name end at $end, the structure does not" >&2
+awk 'NR == FNR { if ($1 == "struct") size[$2] = $3; next }
+	size[$1] != $2 {
+		print "facts: the members found of " $1 " end at " $2 ", the structure does not" >"/dev/stderr"
 		exit 1
-	}
-done <"$work/ends"
+	}' "$work/out" "$work/ends"
 
 cat "$work/out"
