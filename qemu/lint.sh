@@ -30,15 +30,20 @@ files() {
 # the files on standard input that it has not passed, if there are any.
 passed=$OPI_CACHE/lint
 
+# Hashes are made by one process for all files.
 with_new() {
-	local salt f stamps=() new=()
+	local salt sum f stamps=() all=() new=()
 
-	salt=$("$OPI_TOP/qemu/mkroot.sh" --key; printf '%s\n' "$@"; cat "$OPI_TOP/qemu/lint.sh")
+	salt=$({ "$OPI_TOP/qemu/mkroot.sh" --key; printf '%s\n' "$@"; cat "$OPI_TOP/qemu/lint.sh"; } | opi_key)
 	shift
-	while IFS= read -r f; do
-		stamps+=("$passed/$({ printf '%s\n%s\n' "$salt" "$f"; cat "$f"; } | opi_key)")
+	mapfile -t all
+	[ ${#all[@]} != 0 ] || return 0
+	while read -r sum f; do
+		# The name is of the key: some rules depend on it.
+		stamps+=("$passed/$salt-$sum-${f//\//,}")
 		[ -e "${stamps[-1]}" ] || new+=("$f")
-	done
+	done < <(sha256sum "${all[@]}")
+	[ ${#stamps[@]} = ${#all[@]} ] || return 1
 	[ ${#new[@]} != 0 ] || return 0
 	"$@" "${new[@]}" || return 1
 	mkdir -p "$passed"
@@ -77,13 +82,21 @@ checkpatch_qemu() {
 	ln -sfn "$OPI_TOP/qemu/hw/opi" "$tree/hw/opi"
 	ln -sfn "$OPI_TOP/qemu/tests" "$tree/tests/qtest"
 	script=$("$OPI_TOP/qemu/mkqemu.sh" --tree)/src/scripts/checkpatch.pl
-	# shellcheck disable=SC2016 # for the inner shell
-	"$OPI_TOP/qemu/inroot" -C "$tree" sh -c '"$0" --no-tree --no-summary --terse --color=never \
-		-f hw/opi/*.[ch] tests/qtest/opi-*.[ch]' "$script" || rc=1
-	# shellcheck disable=SC2016
-	"$OPI_TOP/qemu/inroot" -C "$OPI_TOP/qemu/patches" sh -c '"$0" --no-tree --no-summary --terse \
-		--color=never --no-signoff ./*.patch' "$script" || rc=1
+	files 'qemu/hw/opi/*.[ch]' 'qemu/tests/opi-*.[ch]' |
+		with_new "$(opi_key <"$script")" qemu_files || rc=1
+	files 'qemu/patches/*.patch' |
+		with_new "$(opi_key <"$script")" qemu_style "$OPI_TOP" --no-signoff || rc=1
 	return "$rc"
+}
+
+# qemu_style DIR ARG...: $script and $tree are checkpatch_qemu()'s.
+qemu_style() {
+	"$OPI_TOP/qemu/inroot" -C "$1" "$script" --no-tree --no-summary --terse --color=never "${@:2}"
+}
+
+qemu_files() {
+	set -- "${@/#qemu\/tests\//tests/qtest/}"
+	qemu_style "$tree" -f "${@/#qemu\//}"
 }
 
 # A build of its own with all warnings and sparse; its objects are no use to
@@ -112,12 +125,17 @@ sparse_all() {
 }
 
 shell() {
-	local list f shared=()
+	local list f line shared=() shebang='^#!(.*[^[:alnum:]_])?(ba|da)?sh([^[:alnum:]_]|$)'
 
 	mapfile -t list < <(files | while IFS= read -r f; do
 		case $f in
 		*.sh|*.bash) ;;
-		*) head -c 64 "$OPI_TOP/$f" | head -n 1 | tr -d '\0' | grep -E '^#!.*\b(ba|da)?sh\b' >/dev/null || continue ;;
+		*)
+			line=''
+			# Of a file that is no text, too; it may end before a line does.
+			IFS= read -r -n 64 line 2>/dev/null <"$OPI_TOP/$f" || :
+			[[ $line =~ $shebang ]] || continue
+			;;
 		esac
 		printf '%s\n' "$f"
 	done)
@@ -129,22 +147,25 @@ shell() {
 }
 
 spelling() {
-	local list
-
-	mapfile -t list < <(files)
-	inroot codespell --ignore-words-list=ser,te,ans,nd,parm,xdpf "${list[@]}"
+	files | with_new '' inroot codespell --ignore-words-list=ser,te,ans,nd,parm,xdpf
 }
 
 documents() {
-	local f rc=0
+	local rc=0
 
-	while IFS= read -r f; do
-		inroot rst2pseudoxml --report=2 --halt=2 "$f" >/dev/null || rc=1
-	done < <(files 'Documentation/*.rst' '*.rst')
-	while IFS= read -r f; do
-		inroot mandoc -T lint -W warning "$f" || rc=1
-	done < <(files '*.[1-9]')
+	files 'Documentation/*.rst' '*.rst' | with_new '' texts || rc=1
+	files '*.[1-9]' | with_new '' inroot mandoc -T lint -W warning || rc=1
 	return "$rc"
+}
+
+# One visit to the root for all: it takes longer than the check.
+texts() {
+	# shellcheck disable=SC2016 # for the inner shell
+	inroot sh -c 'rc=0
+		for f; do
+			rst2pseudoxml --report=2 --halt=2 "$f" >/dev/null || rc=1
+		done
+		exit $rc' sh "$@"
 }
 
 case ${1:-} in
