@@ -689,6 +689,7 @@ check|check-full|soak)
 	# Bounds of waits, not waits: the chains slow each other down.
 	slow=$((slow * 3))
 	start_chain second_chain
+	# shellcheck disable=SC2086 # words
 	work_off $kernels rest
 	for c in "${chains[@]}"; do
 		wait "$c" || echo "not ok 1 selftests: run.sh ended early" >>"$logs/chain.tap"

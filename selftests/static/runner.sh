@@ -57,8 +57,16 @@ make_test()
 	chmod +x "$tests/static/$1.sh"
 }
 
-# A test with the library, its cases in the body.
-make_cases() { { echo ". '$OPI_TOP/selftests/lib/tap.sh'"; cat; } | make_test "$1"; }
+# A test with the library, its cases in the body, behind the lines that run.sh reads.
+make_cases()
+{
+	local line='' words=''
+
+	while IFS= read -r line && [[ $line = '#'* ]]; do
+		words+=$line$'\n'
+	done
+	{ printf '%s' "$words. '$OPI_TOP/selftests/lib/tap.sh'"$'\n'"$line"$'\n'; cat; } | make_test "$1"
+}
 
 # result STATUS LINE ARG...: what run.sh ends in.
 result()
