@@ -371,7 +371,11 @@ run_tests()
 		test=${test%@*}
 		case $test in *:*) cases=${test#*:} test=${test%%:*} ;; esac
 		dir=${test%/*} name=${test#*/}
-		log=$logs/$kernel-$dir-$name$part.tap
+		# Of these there is one for each bed; of others what they said last counts.
+		case $test in
+		vm/up|vm/clean) log=$logs/$kernel-$dir-$name$part.tap ;;
+		*) log=$logs/$kernel-$dir-$name.tap ;;
+		esac
 		[ "$scale" = "$OPI_SCALE" ] || log=${log%.tap}-$scale.tap
 		if [ "$tier" = soak ] && grep -qF "$key at " "$logs/done"; then
 			echo "# $test: done by the interrupted run"
