@@ -18,18 +18,27 @@ FAR_IP=10.77.0.2 ECHO_IP=10.77.0.100 ECHO_PORT=7
 # Nothing is touched that is right already.
 host_net_up()
 {
-	HIF=$(on_for 60 host "$GUEST/netup" host "$HOST_IP" "$HOST_IP6" "$@")
+	local said
+
+	said=$(on_for 60 host "$GUEST/netup" host "$HOST_IP" "$HOST_IP6" "$@") || return
+	HIF=${said% *}
+	pci_known host "${said##* }"
 }
 
 # Without the uplink if WITHOUT_UPLINK is set.
 dpu_net_up()
 {
-	local names
+	local said
 
-	names=$(on_for 60 dpu "$GUEST/netup" dpu "$DPU_IP" "$DPU_IP6" ${WITHOUT_UPLINK:+alone}) || return
+	said=$(on_for 60 dpu "$GUEST/netup" dpu "$DPU_IP" "$DPU_IP6" ${WITHOUT_UPLINK:+alone}) || return
+	pci_known dpu "${said##* }"
+	said=${said% *}
 	# shellcheck disable=SC2034 # used by tests
-	P0=${names% *} REP=${names#* }
+	P0=${said% *} REP=${said#* }
 }
+
+# pci_known VM DEVICE: pci_of need not ask the guest any more.
+pci_known() { [ -s "$CASE_DIR/pci_of_$1" ] || echo "$2" >"$CASE_DIR/pci_of_$1"; }
 
 # Whatever state it is found in.  If no traffic flows then, that is a fault of what
 # was before, or of what is tested: the case fails, and the next one gets machines
@@ -74,8 +83,18 @@ listens() { await "$2" 10 "ls -l /proc/\$(cat /run/bg-$1)/fd | grep -q socket:";
 # carrier VM IF
 carrier() { on_sh "$1" 'cat /sys/class/net/$1/carrier 2>/dev/null || echo 0' "$2"; }
 
-# netdev_stat VM IF COUNTER
-netdev_stat() { on_sh "$1" 'cat /sys/class/net/$1/statistics/$2' "$2" "$3"; }
+# netdev_stat VM IF COUNTER...: in one line.
+netdev_stat()
+{
+	on_sh "$1" 'cd /sys/class/net/$1/statistics || exit
+		shift
+		line=
+		for c; do
+			read -r n <$c || exit
+			line="$line $n"
+		done
+		echo ${line# }' "${@:2}"
+}
 
 # An answer that is late is one.
 ping_works() { on_sh "$1" 'ping -q -c 2 -i 0.2 -W 10 $1' "$2" >/dev/null; }
@@ -108,18 +127,31 @@ lost_nothing()
 		"$CASE_DIR/$1" >&2 || fail "answers are missing"
 }
 
-# Statistics of card and driver: estat VM IF NAME
-estat() { on "$1" ethtool -S "$2" </dev/null | awk -v n="$3:" '$1 == n { print $2 }'; }
+# Statistics of card and driver: estat VM IF NAME...  All of them in one line, as they were
+# at one time.
+estat()
+{
+	local said name values=()
+
+	said=$(on "$1" ethtool -S "$2" </dev/null)
+	for name in "${@:3}"; do
+		[[ $said =~ [[:space:]]"$name: "([0-9]+) ]] || fail "$2 of $1 does not count $name"
+		values+=("${BASH_REMATCH[1]}")
+	done
+	echo "${values[*]}"
+}
 
 # settled COMMAND...: counters, when they are the same twice.
 settled()
 {
 	local now last=
 
-	for _ in $(seq 20); do
+	for _ in {1..20}; do
 		now=$("$@")
 		[ "$now" != "$last" ] || break
 		last=$now
+		# A guest may stand still for a moment.
+		sleep 0.3
 	done
 	expect_eq "counters come to rest" "$now" "$last"
 	echo "$now"
@@ -128,9 +160,9 @@ settled()
 # Nothing is sent but what the case sends, so that frames can be counted.
 net_quiet()
 {
-	defer "host sysctl -qw net.ipv6.conf.$HIF.disable_ipv6=0; dpu sysctl -qw net.ipv6.conf.br0.disable_ipv6=0"
-	defer "host ip neigh flush dev $HIF nud permanent; dpu ip neigh flush dev br0 nud permanent"
-	defer "dpu ip link set $P0 master br0"
+	defer "host_sh 'ip neigh flush dev \$1 nud permanent; sysctl -qw net.ipv6.conf.\$1.disable_ipv6=0' $HIF"
+	defer "dpu_sh 'ip link set \$1 master br0; ip neigh flush dev br0 nud permanent
+		sysctl -qw net.ipv6.conf.br0.disable_ipv6=0' $P0"
 	host_sh 'sysctl -qw net.ipv6.conf.$1.disable_ipv6=1 && ip neigh replace $2 lladdr $3 dev $1 nud permanent' \
 		"$HIF" "$DPU_IP" "$(dpu cat /sys/class/net/br0/address </dev/null)"
 	dpu_sh 'ip link set $3 nomaster && sysctl -qw net.ipv6.conf.br0.disable_ipv6=1 &&

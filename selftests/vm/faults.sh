@@ -14,6 +14,7 @@
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/health.sh"
 
 CASES="
 	the_faults_are_listed
@@ -49,18 +50,6 @@ fault()
 # fault_left NAME: how many of them are still to come.
 fault_left() { tb fault | sed -n "s/^$1 //p"; }
 
-# Both ways, with nobody's help.  A fault that went unnoticed until now may end in one
-# more reset between the two, which is why neither is a single try.
-traffic_returns()
-{
-	await_ping host 30 "$DPU_IP"
-	await_ping dpu 30 "$HOST_IP"
-	expect_eq "state of the host's driver" "$(dpu_field host .dev_state)" ready
-	expect_eq "state of the DPU's driver" "$(dpu_field dpu .dev_state)" ready
-	no_stuck_tasks host
-	no_stuck_tasks dpu
-}
-
 the_faults_are_listed()
 {
 	local name
@@ -77,12 +66,11 @@ the_faults_are_listed()
 # own accord, so it may be one of those that is swallowed; then once more.
 swallowed()
 {
-	local vm=$1 name=$2 dev=$3 try errors recovers timeouts starts began
+	local vm=$1 name=$2 dev=$3 try errors recovers timeouts starts began left
 
 	expect_log "$vm" 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: the card refuses the MTU'
 	for try in 1 2 3; do
-		errors=$(health_field "$vm" aq error) recovers=$(health_field "$vm" aq recover)
-		timeouts=$(aq_field "$vm" timeouts) starts=$(aq_field "$vm" starts)
+		read -r _ errors recovers timeouts starts _ <<<"$(health_now "$vm" aq admin)"
 		fault "$name" 1
 		began=$SECONDS
 		on "$vm" ip link set "$dev" mtu $((1700 + try)) </dev/null >"$CASE_DIR/said" 2>&1 || break
@@ -91,14 +79,13 @@ swallowed()
 	# TIMEOUT is 5 s; the health reporter has its word then.
 	expect_range "seconds" $((SECONDS - began)) 1 "$(secs 12)"
 	expect_match "the refusal" "$(cat "$CASE_DIR/said")" 'timed out|Input/output|No such device|down'
-	wait_for 10 eval "[ \"\$(aq_field $vm timeouts)\" = $((timeouts + 1)) ]"
-	wait_for 15 eval "[ \"\$(health_field $vm aq recover)\" = $((recovers + 1)) ]"
-	expect_eq "errors" "$(health_field "$vm" aq error)" $((errors + 1))
-	expect_eq "state" "$(health_field "$vm" aq state)" healthy
-	expect_eq "starts" "$(aq_field "$vm" starts)" $((starts + 1))
-	# The quarantine ended with the reset.
-	expect_eq "lost slots" "$(aq_field "$vm" slots_lost)" 0
-	expect_eq "left of the fault" "$(tb fault | awk -v n="$name" '$1 == n { print $2 }')" 0
+	await_health "$vm" 10 admin ".timeouts == $((timeouts + 1))"
+	await_health "$vm" 15 aq ".recover == $((recovers + 1))"
+	# The quarantine of slots ended with the reset.
+	expect_match "state, errors, recoveries, time-outs, starts, lost slots" "$(health_now "$vm" aq admin)" \
+		"^healthy $((errors + 1)) $((recovers + 1)) $((timeouts + 1)) $((starts + 1)) 0 "
+	left=$(fault_left "$name")
+	expect_eq "left of the fault" "$left" 0
 	traffic_returns
 }
 
@@ -132,10 +119,10 @@ invented_answers_are_counted_and_dropped()
 	for vm in host dpu; do
 		prefix=
 		[ "$vm" = host ] || prefix=soc-
-		before=$(aq_field "$vm" spurious) errors=$(health_field "$vm" aq error)
+		read -r _ errors _ _ _ _ before <<<"$(health_now "$vm" aq admin)"
 		fault "${prefix}aq-bogus" 5
-		wait_for 10 eval "[ \"\$(aq_field $vm spurious)\" = $((before + 5)) ]"
-		expect_eq "errors" "$(health_field "$vm" aq error)" "$errors"
+		await_health "$vm" 10 admin ".spurious == $((before + 5))"
+		await_health "$vm" 0 aq ".error == $errors"
 		ping_works host "$DPU_IP"
 	done
 	traffic_returns
@@ -143,25 +130,24 @@ invented_answers_are_counted_and_dropped()
 
 recovery_can_be_left_to_the_administrator()
 {
-	local dev starts
+	local dev starts now
 
 	dev=pci/$(pci_of host)
-	starts=$(aq_field host starts)
+	read -r _ starts _ <<<"$(health_now host admin)"
 	expect_log host 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: the card refuses the MTU'
 	defer "host devlink health set $dev reporter aq auto_recover true"
 	host devlink health set "$dev" reporter aq auto_recover false </dev/null
 	fault aq-drop 1
 	host ip link set "$HIF" mtu 1700 </dev/null || :
-	wait_for 10 eval "[ \"\$(health_field host aq state)\" = error ]"
-	expect_eq "starts" "$(aq_field host starts)" "$starts"
-	expect_eq "lost slots" "$(aq_field host slots_lost)" 1
+	await_health host 10 aq '.state == "error"'
+	now=$(health_now host admin)
+	expect_match "time-outs, starts, lost slots" "$now" "^[0-9]+ $starts 1 "
 	# A dump was taken when it happened.
 	host devlink -j health dump show "$dev" reporter aq </dev/null | jq -e '.commands | any(.errno != 0)'
-	host devlink health dump clear "$dev" reporter aq </dev/null
-	host devlink health recover "$dev" reporter aq </dev/null
-	expect_eq "state" "$(health_field host aq state)" healthy
-	expect_eq "starts" "$(aq_field host starts)" $((starts + 1))
-	expect_eq "lost slots" "$(aq_field host slots_lost)" 0
+	host_sh 'devlink health dump clear $1 reporter aq && devlink health recover $1 reporter aq' "$dev"
+	now=$(health_now host aq admin)
+	expect_match "state, errors, recoveries, time-outs, starts, lost slots" "$now" \
+		"^healthy [0-9]+ [0-9]+ [0-9]+ $((starts + 1)) 0 "
 	traffic_returns
 }
 
@@ -172,9 +158,10 @@ a_fatal_error_of_the_card_is_recovered()
 	for vm in host dpu; do
 		prefix=
 		[ "$vm" = host ] || prefix=soc-
-		recovers=$(health_field "$vm" fw recover)
+		recovers=$(health_now "$vm" fw)
+		recovers=${recovers##* }
 		tb fault "${prefix}fatal" on
-		wait_for 15 eval "[ \"\$(health_field $vm fw recover)\" = $((recovers + 1)) ]"
+		await_health "$vm" 15 fw ".recover == $((recovers + 1))"
 		await_dpu "$vm" 15 '.dev_state == "ready" and .health == "ok"'
 		traffic_returns
 	done
@@ -194,13 +181,22 @@ broken_queue_pairs_are_made_anew()
 		before=$(restarts "$vm" "$dev")
 		fault "${prefix}qp-error" 1
 		ping_works host "$DPU_IP" || :
-		wait_for 10 eval "[ \"\$(restarts $vm $dev)\" -gt $before ]"
+		await "$vm" 10 "[ \$(ethtool -S $dev | sed -n 's/^ *qp0_restarts: //p') -gt $before ]"
 		traffic_returns
 	done
 }
 
 # tx_health VM WHAT: the card's word on its send queues, "diagnose" or "dump show".
 tx_health() { on_sh "$1" 'devlink -j health $2 pci/$1 reporter tx' "$(pci_of "$1")" "$2"; }
+
+# tx_counts VM IF: of the reporter tx STATE ERRORS RECOVERIES, recoveries of fw, how often
+# queues were made anew, and how often the netdev's watchdog has barked.
+tx_counts()
+{
+	on_sh "$1" 'set -- $($3/health show tx fw) $(devlink -j health diagnose pci/$1 reporter tx | jq "[.queues[].restarts] | add") \
+			$(cat /sys/class/net/$2/statistics/tx_errors)
+		echo $1 $2 $3 $6 $7 $8' "$(pci_of "$1")" "$2" "$GUEST"
+}
 
 expect_hung()
 {
@@ -234,23 +230,18 @@ end_of_hang()
 # stack's watchdog or ours says so, and the queue pair is made anew.
 lost_doorbell()
 {
-	local vm=$1 errors recovers restarts timeouts resets
+	local vm=$1 errors recovers restarts timeouts resets now
 
 	expect_hung "$vm"
-	on_sh "$vm" 'devlink health dump clear pci/$1 reporter tx' "$(pci_of "$vm")"
-	errors=$(health_field "$vm" tx error) recovers=$(health_field "$vm" tx recover)
-	resets=$(health_field "$vm" fw recover)
-	timeouts=$(netdev_stat "$vm" "$3" tx_errors)
-	restarts=$(tx_health "$vm" diagnose | jq '[.queues[].restarts] | add')
+	now=$(on_sh "$vm" 'devlink health dump clear pci/$1 reporter tx' "$(pci_of "$vm")" && tx_counts "$vm" "$3")
+	read -r _ errors recovers resets restarts timeouts <<<"$now"
 	hang "$vm" "$2" "$4" "$5"
-	wait_for 25 eval "[ \"\$(health_field $vm tx recover)\" = $((recovers + 1)) ]"
+	await_health "$vm" 25 tx ".recover == $((recovers + 1))"
 	end_of_hang
-	expect_eq "errors" "$(health_field "$vm" tx error)" $((errors + 1))
-	expect_eq "state" "$(health_field "$vm" tx state)" healthy
-	expect_eq "restarts" "$(tx_health "$vm" diagnose | jq '[.queues[].restarts] | add')" $((restarts + 1))
-	expect_eq "time-outs of the netdev" "$(netdev_stat "$vm" "$3" tx_errors)" $((timeouts + $6))
-	# A queue, not all of the function.
-	expect_eq "recoveries of the function" "$(health_field "$vm" fw recover)" "$resets"
+	# A queue was made anew, not all of the function.
+	now=$(tx_counts "$vm" "$3")
+	expect_eq "state, errors, recoveries, those of the function, restarts, time-outs of the netdev" "$now" \
+		"healthy $((errors + 1)) $((recovers + 1)) $resets $((restarts + 1)) $((timeouts + $6))"
 	# Taken when it happened: the card had not fetched what was there.
 	tx_health "$vm" "dump show" | jq -e '.queues | length == 1 and
 		all(.posted > .sent and .sent == .card_sent and (.descriptors | length) > 0)'
@@ -281,24 +272,24 @@ dump_of_all_queues()
 
 a_queue_that_hangs_can_be_left_to_the_administrator()
 {
-	local dev recovers
+	local dev recovers now
 
 	dev=pci/$(pci_of host)
-	recovers=$(health_field host tx recover)
+	recovers=$(health_now host tx)
+	recovers=${recovers##* }
 	expect_hung host
 	defer "host devlink health set $dev reporter tx auto_recover true"
 	host devlink health set "$dev" reporter tx auto_recover false </dev/null
 	hang host db-drop "$DPU_IP" 200000
-	wait_for 25 eval "[ \"\$(health_field host tx state)\" = error ]"
+	await_health host 25 tx '.state == "error"'
 	end_of_hang
 	# What is there to see while it hangs, asked for and not taken before; another queue
 	# may still be reported, and its dump is of itself only.
 	tx_health host diagnose | jq -e '.queues | any(.posted > .sent)'
 	wait_for 15 dump_of_all_queues "$dev"
-	expect_eq "recoveries" "$(health_field host tx recover)" "$recovers"
-	host devlink health recover "$dev" reporter tx </dev/null
-	expect_eq "state" "$(health_field host tx state)" healthy
-	expect_eq "recoveries" "$(health_field host tx recover)" $((recovers + 1))
+	now=$(host_sh '$1/health show tx && devlink health recover $2 reporter tx && $1/health show tx' "$GUEST" "$dev")
+	expect_match "state, errors, recoveries before and after" "$now" \
+		"^[a-z]+ [0-9]+ $recovers"$'\n'"healthy [0-9]+ $((recovers + 1))\$"
 	traffic_returns
 }
 
@@ -331,8 +322,8 @@ lost_events_are_noticed_and_made_good()
 		lost=$(dpu_field host .events_lost)
 		fault eq-drop 1
 		dpu ip link set "$REP" "$state" </dev/null
-		await host 15 "[ \$(cat /sys/class/net/$HIF/carrier) = $([ "$state" = up ] && echo 1 || echo 0) ]"
-		[ "$(dpu_field host .events_lost)" -gt "$lost" ]
+		await host 15 "[ \$(cat /sys/class/net/$HIF/carrier) = $([ "$state" = up ] && echo 1 || echo 0) ] &&
+			{ opitool -j dpu show | jq -e '.[0].events_lost > $lost'; }"
 		expect_eq "events still to be dropped" "$(fault_left eq-drop)" 0
 	done
 	traffic_returns
@@ -390,9 +381,7 @@ a_dead_function_hangs_nothing()
 	await_dpu host 10 '.dev_state == "gone"'
 	await host 5 "[ \$(cat /sys/class/net/$HIF/carrier) = 0 ]"
 	began=$SECONDS
-	host ip link set "$HIF" down </dev/null
-	host ip link set "$HIF" up </dev/null
-	host ethtool -S "$HIF" </dev/null >/dev/null
+	host_sh 'ip link set $1 down && ip link set $1 up && ethtool -S $1 >/dev/null' "$HIF"
 	refused '.' host ip link set "$HIF" mtu 1700
 	host_sh 'devlink dev info pci/$1; devlink health diagnose pci/$1 reporter aq' "$(pci_of host)" >/dev/null
 	expect_range "seconds" $((SECONDS - began)) 0 "$(secs 15)"

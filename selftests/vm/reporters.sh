@@ -13,6 +13,7 @@
 . "$(dirname -- "$0")/../lib/tap.sh"
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
+. "$(dirname -- "$0")/../lib/health.sh"
 
 CASES="
 	each_reporter_can_be_diagnosed
@@ -37,20 +38,13 @@ before_case() { net_up; }
 
 health() { on "$1" devlink health "$2" "pci/$(pci_of "$1")" reporter "$3" "${@:4}" </dev/null; }
 
-diagnosis() { on_sh "$1" 'devlink -j health diagnose pci/$1 reporter $2' "$(pci_of "$1")" "$2"; }
-
-# restarts VM: how often the first queue pair was made anew.
-restarts()
+# starts_and_restarts VM: how often the function was started, and how often its first queue
+# pair was made anew.
+starts_and_restarts()
 {
-	diagnosis "$1" tx | jq '.queues[] | select(.queue == 0) | .restarts'
-}
-
-traffic_returns()
-{
-	await_ping host 30 "$DPU_IP"
-	ping_works dpu "$HOST_IP"
-	expect_eq "state of the host's driver" "$(dpu_field host .dev_state)" ready
-	expect_eq "state of the DPU's driver" "$(dpu_field dpu .dev_state)" ready
+	on_sh "$1" 'aq=$(devlink -j health diagnose pci/$1 reporter aq) tx=$(devlink -j health diagnose pci/$1 reporter tx)
+		printf "%s\n" "$aq" "$tx" | jq -rs ".[0].starts, (.[1].queues[] | select(.queue == 0) | .restarts)" | paste -sd" "' \
+		"$(pci_of "$1")"
 }
 
 each_reporter_can_be_diagnosed()
@@ -58,52 +52,47 @@ each_reporter_can_be_diagnosed()
 	local vm
 
 	for vm in host dpu; do
-		diagnosis "$vm" aq | jq -e '.running and .slots > 1 and .slots_lost == 0 and .commands > 0'
-		diagnosis "$vm" fw | jq -e '.state == "ready" and .health == 0'
-		diagnosis "$vm" tx | jq -e '.queues | length > 0 and all(.broken == false and .entries >= 32 and .card_error == 0)'
-		diagnosis "$vm" rx | jq -e '.queues | length > 0 and
-			all(.broken == false and .starved == false and .entries >= 32 and .card_error == 0 and .posted > 0)'
+		on_sh "$vm" 'for r in aq fw tx rx; do devlink -j health diagnose pci/$1 reporter $r || exit; done' \
+			"$(pci_of "$vm")" >"$CASE_DIR/said"
+		cat "$CASE_DIR/said" >&2
+		jq -se 'length == 4 and
+			(.[0] | .running and .slots > 1 and .slots_lost == 0 and .commands > 0) and
+			(.[1] | .state == "ready" and .health == 0) and
+			(.[2].queues | length > 0 and all(.broken == false and .entries >= 32 and .card_error == 0)) and
+			(.[3].queues | length > 0 and
+			all(.broken == false and .starved == false and .entries >= 32 and .card_error == 0 and .posted > 0))' \
+			"$CASE_DIR/said" >/dev/null || fail "$vm: not as they should be"
 	done
 }
 
 each_reporter_can_be_dumped()
 {
-	local vm r out
+	local vm
 
 	for vm in host dpu; do
-		for r in aq fw tx rx; do
-			out=$(on_sh "$vm" 'devlink health dump clear pci/$1 reporter $2
-				devlink -j health dump show pci/$1 reporter $2 && devlink health dump clear pci/$1 reporter $2' "$(pci_of "$vm")" "$r")
-			case $r in
-			aq) jq -e ".registers.magic == $((0x3149504f)) and (.commands | length) > 0" <<<"$out" ;;
-			fw) jq -e '.registers | has("heartbeat")' <<<"$out" ;;
-			tx) jq -e '.queues | all(has("descriptors"))' <<<"$out" ;;
-			rx) jq -e '.queues | all(.completions | length == 8)' <<<"$out" ;;
-			esac
-		done
+		on_sh "$vm" 'for r in aq fw tx rx; do
+				devlink health dump clear pci/$1 reporter $r
+				devlink -j health dump show pci/$1 reporter $r && devlink health dump clear pci/$1 reporter $r ||
+					{ echo "no dump of $r" >&2; exit 1; }
+			done' "$(pci_of "$vm")" >"$CASE_DIR/said"
+		jq -se "length == 4 and
+			(.[0] | .registers.magic == $((0x3149504f)) and (.commands | length) > 0) and
+			(.[1].registers | has(\"heartbeat\")) and
+			(.[2].queues | all(has(\"descriptors\"))) and
+			(.[3].queues | all(.completions | length == 8))" "$CASE_DIR/said" >/dev/null ||
+			fail "$vm: $(cat "$CASE_DIR/said")"
 	done
-}
-
-# tested VM REPORTER: one error more, one recovery more, and nothing else to do.
-tested()
-{
-	local vm=$1 r=$2 errors recovers
-
-	errors=$(health_field "$vm" "$r" error) recovers=$(health_field "$vm" "$r" recover)
-	health "$vm" test "$r"
-	wait_for 15 eval "[ \"\$(health_field $vm $r recover)\" = $((recovers + 1)) ]"
-	expect_eq "errors" "$(health_field "$vm" "$r" error)" $((errors + 1))
-	expect_eq "state" "$(health_field "$vm" "$r" state)" healthy
 }
 
 reset_by_test()
 {
-	local vm starts
+	local vm starts now
 
 	for vm in host dpu; do
-		starts=$(aq_field "$vm" starts)
-		tested "$vm" "$1"
-		expect_eq "starts of $vm" "$(aq_field "$vm" starts)" $((starts + 1))
+		now=$(on_sh "$vm" '$1/health show admin && $1/health tested $2 $3 && $1/health show admin' \
+			"$GUEST" "$(secs 15)" "$1")
+		read -r _ starts _ <<<"$now"
+		expect_match "starts of $vm before and after" "$now" $'\n'"[0-9]+ $((starts + 1)) "
 		traffic_returns
 	done
 }
@@ -113,14 +102,14 @@ a_test_of_fw_resets_the_function() { reset_by_test fw; }
 
 restart_by_test()
 {
-	local vm starts before
+	local vm starts before now
 
 	for vm in host dpu; do
-		starts=$(aq_field "$vm" starts)
-		before=$(restarts "$vm")
+		now=$(starts_and_restarts "$vm")
+		read -r starts before <<<"$now"
 		tested "$vm" "$1"
-		expect_eq "restarts of $vm" "$(restarts "$vm")" $((before + 1))
-		expect_eq "starts of $vm" "$(aq_field "$vm" starts)" "$starts"
+		now=$(starts_and_restarts "$vm")
+		expect_eq "starts of $vm and restarts of its queue pair" "$now" "$starts $((before + 1))"
 		traffic_returns
 	done
 }
@@ -134,42 +123,51 @@ a_test_leaves_a_dump_behind()
 
 	for vm in host dpu; do
 		for r in fw rx; do
-			on_sh "$vm" 'devlink health dump clear pci/$1 reporter $2' "$(pci_of "$vm")" "$r"
-			tested "$vm" "$r"
-			expect_match "time of the dump" "$(health_field "$vm" "$r" last_dump_time)" '[0-9]'
-			on_sh "$vm" 'devlink health dump clear pci/$1 reporter $2' "$(pci_of "$vm")" "$r"
-			expect_eq "time of no dump" "$(health_field "$vm" "$r" last_dump_time)" null
+			on_sh "$vm" 'devlink health dump clear pci/$1 reporter $2
+				$3/health tested $4 $2 && $3/health await 0 $2 ".last_dump_time | test(\"[0-9]\")" &&
+				devlink health dump clear pci/$1 reporter $2 &&
+				$3/health await 0 $2 ".last_dump_time == null"' "$(pci_of "$vm")" "$r" "$GUEST" "$(secs 15)"
 		done
 	done
 }
 
+# auto_recover VM true|false REPORTER...; at the end of the case it is true.
+auto_recover()
+{
+	local set='for r in $3; do devlink health set pci/$1 reporter $r auto_recover $2 || exit; done'
+
+	[ "$2" = true ] || defer "auto_recover $1 true ${*:3}"
+	on_sh "$1" "$set" "$(pci_of "$1")" "$2" "${*:3}"
+}
+
 a_test_waits_for_the_administrator_if_told_so()
 {
-	local vm starts before
+	local vm starts before now
 
 	for vm in host dpu; do
-		defer "health $vm set aq auto_recover true; health $vm set rx auto_recover true"
-		health "$vm" set aq auto_recover false
-		health "$vm" set rx auto_recover false
+		auto_recover "$vm" false aq rx
 		expect_held "$vm"
-		starts=$(aq_field "$vm" starts)
-		before=$(restarts "$vm")
+		now=$(starts_and_restarts "$vm")
+		read -r starts before <<<"$now"
 		health "$vm" test rx
-		wait_for 10 eval "[ \"\$(health_field $vm rx state)\" = error ]"
-		expect_eq "restarts" "$(restarts "$vm")" "$before"
+		await_health "$vm" 10 rx '.state == "error"'
+		now=$(starts_and_restarts "$vm")
+		expect_eq "starts, restarts" "$now" "$starts $before"
 		health "$vm" recover rx
-		expect_eq "state" "$(health_field "$vm" rx state)" healthy
+		await_health "$vm" 0 rx '.state == "healthy"'
 		# Nobody has said which one: all of them.
-		[ "$(restarts "$vm")" -gt "$before" ]
+		now=$(starts_and_restarts "$vm")
+		[ "${now#* }" -gt "$before" ]
 		health "$vm" test aq
-		wait_for 10 eval "[ \"\$(health_field $vm aq state)\" = error ]"
+		await_health "$vm" 10 aq '.state == "error"'
 		await_dpu "$vm" 10 '.dev_state == "failed"'
 		await "$vm" 10 "dmesg | grep -q 'opi_core $(pci_of "$vm"): waits for .devlink health recover'"
-		expect_eq "starts" "$(aq_field "$vm" starts)" "$starts"
+		now=$(health_now "$vm" admin)
+		expect_match "time-outs, starts" "$now" "^[0-9]+ $starts "
 		refused 'is failed: there is nothing' health "$vm" test fw
 		health "$vm" recover aq
-		expect_eq "state" "$(health_field "$vm" aq state)" healthy
-		expect_eq "starts" "$(aq_field "$vm" starts)" $((starts + 1))
+		now=$(health_now "$vm" aq admin)
+		expect_match "state, errors, recoveries, time-outs, starts" "$now" "^healthy [0-9]+ [0-9]+ [0-9]+ $((starts + 1)) "
 		traffic_returns
 	done
 }
@@ -177,31 +175,33 @@ a_test_waits_for_the_administrator_if_told_so()
 # counted VM REPORTER STATE ERRORS RECOVERIES
 counted()
 {
-	wait_for 15 eval "[ \"\$(health_field $1 $2 error)\" = $4 ]"
-	wait_for 15 eval "[ \"\$(health_field $1 $2 state)\" = $3 ]"
-	expect_eq "recoveries of $2 of $1" "$(health_field "$1" "$2" recover)" "$5"
+	local now
+
+	await_health "$1" 15 "$2" ".error == $4 and .state == \"$3\""
+	now=$(health_now "$1" "$2")
+	expect_eq "state, errors and recoveries of $2 of $1" "$now" "$3 $4 $5"
 }
 
 what_fails_again_too_soon_waits_for_the_administrator()
 {
-	local vm r grace errors recovers
+	local vm r grace errors recovers now
 
 	for vm in host dpu; do
 		expect_held "$vm"
 		for r in fw tx; do
 			grace=$(health_field "$vm" "$r" grace_period)
 			defer "health $vm set $r grace_period $grace; health $vm recover $r"
-			tested "$vm" "$r"
-			errors=$(health_field "$vm" "$r" error) recovers=$(health_field "$vm" "$r" recover)
-			health "$vm" set "$r" grace_period 3600000
-			expect_eq "period" "$(health_field "$vm" "$r" grace_period)" 3600000
-			health "$vm" test "$r"
+			now=$(on_sh "$vm" '$1/health tested $2 $3 && $1/health show $3 &&
+				devlink health set pci/$4 reporter $3 grace_period 3600000 &&
+				$1/health await 0 $3 ".grace_period == 3600000" &&
+				devlink health test pci/$4 reporter $3' "$GUEST" "$(secs 15)" "$r" "$(pci_of "$vm")")
+			read -r _ errors recovers <<<"$now"
 			counted "$vm" "$r" error $((errors + 1)) "$recovers"
 			# By hand it goes at any time.
 			health "$vm" recover "$r"
 			counted "$vm" "$r" healthy $((errors + 1)) $((recovers + 1))
-			health "$vm" set "$r" grace_period "$grace"
-			tested "$vm" "$r"
+			on_sh "$vm" 'devlink health set pci/$4 reporter $3 grace_period $5 && $1/health tested $2 $3' \
+				"$GUEST" "$(secs 15)" "$r" "$(pci_of "$vm")" "$grace"
 			traffic_returns
 		done
 	done
@@ -209,24 +209,24 @@ what_fails_again_too_soon_waits_for_the_administrator()
 
 a_recovery_that_fails_is_no_recovery()
 {
-	local errors recovers
+	local errors recovers now
 
 	expect_log host 'opi_core 0000:[0-9a-f:.]+: (function does not answer|start failed|last reset failed)'
 	expect_held host
 	defer "health host set fw auto_recover true"
 	health host set fw auto_recover false
-	errors=$(health_field host fw error) recovers=$(health_field host fw recover)
+	read -r _ errors recovers <<<"$(health_now host fw)"
 	health host test fw
 	counted host fw error $((errors + 1)) "$recovers"
 	defer "tb fault dead off"
 	tb fault dead on
 	refused '.' health host recover fw
-	expect_eq "state" "$(health_field host fw state)" error
-	expect_eq "recoveries" "$(health_field host fw recover)" "$recovers"
+	now=$(health_now host fw)
+	expect_match "state, errors, recoveries" "$now" "^error [0-9]+ $recovers\$"
 	tb fault dead off
 	await_dpu host 30 '.dev_state == "ready"'
 	health host recover fw
-	expect_eq "state" "$(health_field host fw state)" healthy
+	await_health host 0 fw '.state == "healthy"'
 	traffic_returns
 }
 
@@ -249,14 +249,14 @@ reported()
 		prefix=
 		[ "$vm" = host ] || prefix=soc-
 		expect_log "$vm" 'opi_core 0000:[0-9a-f:.]+: queue pair [0-9]+ '
-		errors=$(health_field "$vm" "$2" error)
+		read -r _ errors _ <<<"$(health_now "$vm" "$2")"
 		defer "tb fault $prefix$1 0"
 		tb fault "$prefix$1" 1
 		host ping -q -c 5 -i 0.1 -W 1 "$DPU_IP" </dev/null >/dev/null || :
-		wait_for 10 eval "[ \"\$(health_field $vm $2 error)\" -gt $errors ]"
+		await_health "$vm" 10 "$2" ".error > $errors"
 		tb fault "$prefix$1" 0
 		traffic_returns
-		expect_eq "state" "$(health_field "$vm" "$2" state)" healthy
+		await_health "$vm" 0 "$2" '.state == "healthy"'
 	done
 }
 
@@ -265,22 +265,18 @@ broken_heads_are_reported_by_tx() { reported sq-head-bad tx; }
 
 tests_under_traffic_end_in_traffic()
 {
-	local i vm r
+	local i vm
 
 	bg flood_host host sh -c 'while :; do '"$GUEST"'/frames send $0 -n 1000 -l 60,1514 2>/dev/null || sleep 0.1; done' "$HIF"
 	bg flood_dpu dpu sh -c 'while :; do '"$GUEST"'/frames send $0 -n 1000 -l 60,1514 2>/dev/null || sleep 0.1; done' "$REP"
 	for ((i = 0; i < $(times 2); i++)); do
 		for vm in host dpu; do
-			for r in rx tx aq fw; do
-				tested "$vm" "$r"
-			done
+			on_sh "$vm" 'for r in rx tx aq fw; do $1/health tested $2 $r || exit; done' "$GUEST" "$(secs 15)"
 		done
 	done
 	bg_stop flood_host
 	bg_stop flood_dpu
 	traffic_returns
-	no_stuck_tasks host
-	no_stuck_tasks dpu
 }
 
 refuses_what_cannot_be_tested()
