@@ -56,10 +56,11 @@ feature_set()
 {
 	local was
 
-	was=$(feature "$1" "$2" "$3")
-	defer "on $1 ethtool -K $2 $3 $was"
-	on "$1" ethtool -K "$2" "$3" "$4" </dev/null
-	expect_eq "$3 of $2" "$(feature "$1" "$2" "$3")" "$4"
+	# How it was and how it is then.
+	was=$(on_sh "$1" 'ethtool -k $1 && ethtool -K $1 $2 $3 >&2 && ethtool -k $1' "$2" "$3" "$4" |
+		awk -v n="$3:" '$1 == n { print $2 }')
+	defer "on $1 ethtool -K $2 $3 ${was%%$'\n'*}"
+	expect_match "$3 of $2, before and now" "$was" $'^(on|off)\n'"$4\$"
 }
 
 # qstat VM IF COUNTER: of all queue pairs.

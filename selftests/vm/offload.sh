@@ -43,44 +43,96 @@ both_ways()
 FEATURES="tx-checksum-ip-generic tx-tcp-segmentation tx-tcp6-segmentation tx-tcp-ecn-segmentation
 	tx-udp-segmentation tx-vlan-offload rx-checksumming rx-gro-hw rx-vlan-offload"
 
+# feature_is NAME-OF-WHOM SAID on|off, in what "ethtool -k" has said.
+feature_is()
+{
+	[[ $2 =~ $'\n'[[:space:]]*"${1%% *}: "([a-z]+) ]] || fail "no $1"
+	expect_eq "$1" "${BASH_REMATCH[1]}" "$3"
+}
+
 the_netdevs_have_the_features()
 {
-	local f
+	local f host rep uplink
 
+	host=$(host ethtool -k "$HIF" </dev/null)
+	rep=$(dpu ethtool -k "$REP" </dev/null)
+	uplink=$(dpu ethtool -k "$P0" </dev/null)
 	for f in $FEATURES scatter-gather receive-hashing; do
-		[ -n "$(feature host "$HIF" "$f")" ] || fail "no $f"
-		expect_eq "$f of the host" "$(feature host "$HIF" "$f")" on
-		expect_eq "$f of the representor" "$(feature dpu "$REP" "$f")" on
-		expect_eq "$f of the uplink" "$(feature dpu "$P0" "$f")" on
+		feature_is "$f of the host" "$host" on
+		feature_is "$f of the representor" "$rep" on
+		feature_is "$f of the uplink" "$uplink" on
 	done
 	# A segment of a tunnel has more headers than a descriptor can say.
 	for f in tx-udp_tnl-segmentation tx-udp_tnl-csum-segmentation tx-gre-segmentation tx-gre-csum-segmentation \
 		tx-ipxip4-segmentation tx-ipxip6-segmentation tx-gso-partial rx-udp_tunnel-port-offload; do
-		expect_eq "$f of the host" "$(feature host "$HIF" "$f")" off
-		expect_eq "$f of the representor" "$(feature dpu "$REP" "$f")" off
+		feature_is "$f of the host" "$host" off
+		feature_is "$f of the representor" "$rep" off
 		refused 'Could not change|Operation not supported|cannot|Cannot' host ethtool -K "$HIF" "$f" on
 	done
-	expect_eq "filter of the host" "$(feature host "$HIF" rx-vlan-filter)" on
-	expect_eq "filter of the representor" "$(feature dpu "$REP" rx-vlan-filter)" off
+	feature_is "rx-vlan-filter of the host" "$host" on
+	feature_is "rx-vlan-filter of the representor" "$rep" off
 }
+
+# each_feature_off VM IF IP PEER PEER-IP: one off after the other in VM, and a stream each way.
+# Both guests go through the list by themselves, and say what they sent or got.
+each_feature_off()
+{
+	local features="$FEATURES scatter-gather" port=$((DATA_PORT + 1)) here
+
+	# shellcheck disable=SC2086 # words on purpose
+	set -- "$@" $features
+	DATA_PORT=$((DATA_PORT + 2 * ($# - 5)))
+	bg peer "$4" sh -c "$a_stream"'
+		ip=$1 port=$2 seed=$3 limit=$4
+		shift 4
+		for f; do
+			a_stream from $port && a_stream to $ip $((port + 1)) || { echo "peer of $f off"; exit 1; }
+			port=$((port + 2))
+		done' sh "$3" "$port" "$OPI_SEED" "$(secs 120)" "${@:6}"
+	here=$(on_sh "$1" "$a_stream"'
+		dev=$1 ip=$2 port=$3 seed=$4 limit=$5
+		shift 5
+		for f; do
+			ethtool -K $dev $f off >&2 && a_stream to $ip $port && a_stream from $((port + 1)) &&
+				ethtool -K $dev scatter-gather on $f on rx-gro-hw on \
+					tx-tcp-segmentation on tx-tcp6-segmentation on tx-udp-segmentation on >&2 ||
+				{ echo "$f off"; exit 1; }
+			port=$((port + 2))
+		done' "$2" "$5" "$port" "$OPI_SEED" "$(secs 120)" "${@:6}") || fail "$1 with $here"
+	bg_wait peer || fail "$4: $(tail -n 1 "$CASE_DIR/peer")"
+	note "$here"
+	expect_eq "streams" "$(wc -l <<<"$here")" $((2 * ($# - 5)))
+	expect_eq "what each of $1 and $4 sent and got, with one more of $features off" "$here" "$(cat "$CASE_DIR/peer")"
+}
+
+# In a guest, with $seed and $limit: a_stream from PORT, a_stream to IP PORT; says how much it
+# was, and its digest.  The other end may be about to listen.
+a_stream='
+	a_stream()
+	{
+		if [ $1 = from ]; then
+			said=$(timeout $limit '"$GUEST"'/flow tcp-recv $2) || return
+			echo "${said#listening?}"
+			return
+		fi
+		tries=$((limit * 10))
+		until said=$(timeout $limit '"$GUEST"'/flow tcp-send $2 $3 400000 $seed 2>&1); do
+			tries=$((tries - 1))
+			case $tries:$said in
+			0:*) ;;
+			*"connect: Connection refused"*) sleep 0.1; continue ;;
+			esac
+			echo "$said" >&2
+			return 1
+		done
+		echo "$said"
+	}'
 
 streams_arrive_with_each_offload_off()
 {
-	local f
-
 	both_ways
-	for f in $FEATURES scatter-gather; do
-		note "$f off on the host"
-		host ethtool -K "$HIF" "$f" off </dev/null
-		both_ways 400000
-		host ethtool -K "$HIF" scatter-gather on "$f" on rx-gro-hw on \
-			tx-tcp-segmentation on tx-tcp6-segmentation on tx-udp-segmentation on </dev/null
-		note "$f off on the DPU"
-		dpu ethtool -K "$REP" "$f" off </dev/null
-		both_ways 400000
-		dpu ethtool -K "$REP" scatter-gather on "$f" on rx-gro-hw on \
-			tx-tcp-segmentation on tx-tcp6-segmentation on tx-udp-segmentation on </dev/null
-	done
+	each_feature_off host "$HIF" "$HOST_IP" dpu "$DPU_IP"
+	each_feature_off dpu "$REP" "$DPU_IP" host "$HOST_IP"
 	the_netdevs_have_the_features
 }
 
