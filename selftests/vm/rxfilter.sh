@@ -152,7 +152,11 @@ the_filter_is_kept_over_a_reload_of_the_dpu()
 many_changes_end_in_the_last_one()
 {
 	defer "host ip link set $HIF promisc off"
-	host_sh 'i=0; while [ $i -lt '"$(times 200)"' ]; do ip link set $1 promisc on; ip link set $1 promisc off; i=$((i + 1)); done' "$HIF"
+	host_sh 'i=0
+		while [ $i -lt $2 ]; do
+			printf "link set %s promisc on\nlink set %s promisc off\n" "$1" "$1"
+			i=$((i + 1))
+		done | ip -batch -' "$HIF" "$(times 200)"
 	wait_for 5 filtered "$OTHER"
 	ping_works host "$DPU_IP"
 }
