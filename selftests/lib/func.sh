@@ -13,7 +13,11 @@ fn_port()
 }
 
 # A key of that port, as .function.state: fn_field vf|sf N JQ-PATH
-fn_field() { dpu devlink -j port show "$(fn_port "$1" "$2")" </dev/null | jq -r ".port[]$3"; }
+fn_field()
+{
+	dpu devlink -j port show </dev/null | jq -r --arg k "${1}num" --argjson n "$2" \
+		"[.port[] | select(.[\$k] == \$n)][0] | if . then (. | $3) else error(\"no port of it\") end"
+}
 
 # await_fn SECONDS vf|sf N JQ-CONDITION on the port, in the guest.
 await_fn()
@@ -49,7 +53,7 @@ vf_pci() { host_sh 'basename "$(readlink -f "$1")"' "$(vf_dir "$1")"; }
 func_field() { on "$1" opitool -j function show </dev/null | jq -r "[.[] | select($2)][0]$3"; }
 
 # How many VFs the host may have, and has.
-max_vfs() { dpu opitool function set "id" "$(func_field dpu '.type == "pf"' .func_id)" max-vfs "$1" </dev/null; }
+max_vfs() { dpu opitool function set pf 0 max-vfs "$1" </dev/null; }
 # bash says why a write fails.
 set_vfs()
 {
@@ -60,11 +64,14 @@ num_vfs() { host_sh 'cat "/sys/bus/pci/devices/$1/sriov_numvfs"' "$(pci_of host)
 # vfs N: the host has N of at least N allowed VFs, whatever was before.
 vfs()
 {
-	if [ "$(num_vfs)" != "$1" ]; then
-		set_vfs 0
-		[ "$(func_field dpu '.type == "pf"' .max_vfs)" -ge "$1" ] || max_vfs "$1"
-		[ "$1" = 0 ] || set_vfs "$1"
-	fi
+	local had
+
+	had=$(host_sh 'f=/sys/bus/pci/devices/$1/sriov_numvfs
+		read -r n <$f && echo $n && { [ $n = $2 ] || [ $n = 0 ] || echo 0 >$f; }' "$(pci_of host)" "$1")
+	[ "$1" != "$had" ] && [ "$1" != 0 ] || return 0
+	dpu_sh 'm=$(opitool -j function show pf 0 | jq ".[].max_vfs") &&
+		{ [ "$m" -ge $1 ] || opitool function set pf 0 max-vfs $1; }' "$1"
+	set_vfs "$1"
 }
 
 # What stands in a network namespace of its own on the host, behind a function:
@@ -78,14 +85,28 @@ fn_netns()
 		"$1" "$2" "$3"
 }
 
+# vf_net N IP: VF N in a namespace of its own, vfN, and its representor in the bridge.
+vf_net()
+{
+	dpu_sh 'r=$($1/netup find c1pf0vf$2) && ip link set $r master br0 up' "$GUEST" "$1"
+	fn_netns "vf$1" "$(vf_if "$1")" "$2"
+}
+
 # The representors of functions join the bridge: fn_bridge REP...
 fn_bridge()
 {
 	dpu_sh 'for r; do ip link set $r master br0 up || exit; done' "$@"
 }
 
-# ping_from NETNS ADDRESS
-ping_from() { host_sh 'ip netns exec $1 ping -q -c 2 -i 0.2 -W 10 $2' "$1" "$2" >/dev/null; }
+# ping_from NETNS ADDRESS...: each of them answers.
+ping_from()
+{
+	host_sh 'ns=$1
+		shift
+		for ip; do
+			ip netns exec $ns ping -q -c 2 -i 0.2 -W 10 $ip >/dev/null || { echo "$ns: no answer of $ip" >&2; exit 1; }
+		done' "$@"
+}
 await_ping_from() { await host "$1" "ip netns exec $2 ping -q -c 1 -i 0.5 -w 10 $3"; }
 
 # At the end of the test: other tests use the bed, and expect a card without them.

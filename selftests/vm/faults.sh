@@ -322,8 +322,9 @@ lost_events_are_noticed_and_made_good()
 		lost=$(dpu_field host .events_lost)
 		fault eq-drop 1
 		dpu ip link set "$REP" "$state" </dev/null
-		await host 15 "[ \$(cat /sys/class/net/$HIF/carrier) = $([ "$state" = up ] && echo 1 || echo 0) ] &&
-			{ opitool -j dpu show | jq -e '.[0].events_lost > $lost'; }"
+		host_sh '$1/await $2 "[ \$(cat /sys/class/net/$3/carrier) = $4 ]" &&
+			opitool -j dpu show | jq -e ".[0].events_lost > $5"' "$GUEST" "$(secs 15)" "$HIF" \
+			"$([ "$state" = up ] && echo 1 || echo 0)" "$lost"
 		expect_eq "events still to be dropped" "$(fault_left eq-drop)" 0
 	done
 	traffic_returns

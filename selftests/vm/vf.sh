@@ -42,13 +42,6 @@ vf_is_up()
 	await host 20 "[ \"\$(cat $(vf_dir "$1")/net/*/carrier)\" = 1 ]"
 }
 
-# vf_net N IP: VF N in a namespace of its own, its representor in the bridge.
-vf_net()
-{
-	fn_bridge "$(fn_rep vf "$1")"
-	fn_netns "vf$1" "$(vf_if "$1")" "$2"
-}
-
 # Warnings about VFs that were refused.
 sriov_warnings() { host_sh 'dmesg | grep -c "opi_core.*virtual functions wanted" || :'; }
 
@@ -97,21 +90,24 @@ the_dpus_limit_is_the_hosts()
 
 a_vf_is_a_netdev_on_the_host_and_a_port_of_the_dpu()
 {
-	local n
+	local n said driver if addr
 
 	vfs 2
 	for n in 0 1; do
-		expect_eq "driver of VF $n" "$(host_sh 'basename "$(readlink "$1/driver")"' "$(vf_dir "$n")")" opi_core
+		# Driver, device, netdev, its address, and the port on the host as devlink has it.
+		said=$(host_sh 'set -e
+			n=$(ls "$1/net") pci=$(readlink -f "$1")
+			echo "$(readlink "$1/driver")" "${pci##*/}" "$n" "$(cat "/sys/class/net/$n/address")"
+			devlink -j port show | jq -r --arg p "pci/${pci##*/}/" ".port | to_entries[] |
+				select(.key | startswith(\$p)) | [.value.flavour, .value.netdev] | join(\" \")"' "$(vf_dir "$n")")
+		read -r driver _ if addr <<<"$said"
+		expect_eq "driver of VF $n" "${driver##*/}" opi_core
+		expect_eq "devlink of VF $n" "${said#*$'\n'}" "virtual $if"
 		await_fn 10 vf "$n" '.function.opstate == "attached"'
+		# The address that the DPU gave it is the same on both sides.
 		expect_eq "port of VF $n" "$(dpu devlink -j port show "$(fn_port vf "$n")" </dev/null |
-			jq -c '.port[] | [.flavour, .type, .controller, .pfnum, .vfnum, .external, .function.state]')" \
-			"[\"pcivf\",\"eth\",1,0,$n,true,\"active\"]"
-		# The address that the DPU gave it, and the same on both sides.
-		expect_eq "address of VF $n" "$(host_sh 'cat "/sys/class/net/$1/address"' "$(vf_if "$n")")" \
-			"$(fn_field vf "$n" .function.hw_addr)"
-		expect_eq "devlink of VF $n" "$(host devlink -j port show </dev/null |
-			jq -r --arg p "pci/$(vf_pci "$n")/" '.port | to_entries[] | select(.key | startswith($p)) | [.value.flavour, .value.netdev] | join(" ")')" \
-			"virtual $(vf_if "$n")"
+			jq -c '.port[] | [.flavour, .type, .controller, .pfnum, .vfnum, .external, .function.state, .function.hw_addr]')" \
+			"[\"pcivf\",\"eth\",1,0,$n,true,\"active\",\"$addr\"]"
 	done
 	set_vfs 0
 	await_fn 10 vf 0 '.function.opstate == "detached"'
@@ -154,9 +150,7 @@ traffic_through_several_functions()
 	done
 	for n in 0 1 2; do
 		await_ping_from 20 "vf$n" "$DPU_IP"
-		ping_from "vf$n" "$FAR_IP"
-		ping_from "vf$n" "$HOST_IP"
-		ping_from "vf$n" "10.77.0.11$(((n + 1) % 3))"
+		ping_from "vf$n" "$FAR_IP" "$HOST_IP" "10.77.0.11$(((n + 1) % 3))"
 	done
 	# What goes to one function does not go to another.  A bridge that has just
 	# forgotten an address asks all.
@@ -170,16 +164,16 @@ traffic_through_several_functions()
 		kill $p; wait $p; sed "s/.* > \([0-9.]*\):.*/\1/" /run/vf0.out' 10.77.0.111 "$GUEST/await" 10.77.0.110 "$(host_sh 'ip netns exec vf0 ls /sys/class/net | grep -v "^lo$"')")" 10.77.0.110
 }
 
-violations() { echo "$(estat "$1" "$2" port_tx_spoofed) $(estat "$1" "$2" port_tx_vlan)"; }
+violations() { estat "$1" "$2" port_tx_spoofed port_tx_vlan; }
 taken_and_violations() { echo "$(netdev_stat dpu "$2" rx_packets) $(violations host "$1")"; }
 
-# sent_as VF SOURCE [TAG]: counts how many of five such frames were taken, were spoofed, and
+# sent_as IF REP SOURCE [TAG]: counts how many of five such frames were taken, were spoofed, and
 # had a tag that they may not have, as host and DPU see it.  Nobody else sends.
 sent_as()
 {
-	local dev rep was now
+	local dev=$1 rep=$2 was now
+	shift
 
-	dev=$(vf_if "$1") rep=$(fn_rep vf "$1")
 	was=$(settled taken_and_violations "$dev" "$rep")
 	host mausezahn "$dev" -q -c 5 -p 100 -a "$2" -b 02:00:00:00:00:99 ${3:+-Q "$3"} -t ip </dev/null >/dev/null 2>&1
 	now=$(settled taken_and_violations "$dev" "$rep")
@@ -191,26 +185,26 @@ sent_as()
 
 what_an_untrusted_vf_may_not_send_is_counted()
 {
-	local own vf
+	local own vf rep
 
 	vfs 1
 	defer "dpu opitool function set vf 0 trust on vlan 0 </dev/null"
 	vf=$(vf_if 0)
 	defer "host sysctl -qw net.ipv6.conf.$vf.disable_ipv6=0"
-	host sysctl -qw "net.ipv6.conf.$vf.disable_ipv6=1" </dev/null
-	host ip link set "$vf" up </dev/null
-	dpu ip link set "$(fn_rep vf 0)" up </dev/null
-	await host 10 "[ \$(cat /sys/class/net/$vf/carrier) = 1 ]"
-	own=$(host cat "/sys/class/net/$vf/address" </dev/null)
+	rep=$(fn_rep vf 0)
+	dpu ip link set "$rep" up </dev/null
+	own=$(host_sh 'sysctl -qw net.ipv6.conf.$1.disable_ipv6=1 && ip link set $1 up &&
+		$2/await $3 "[ \$(cat /sys/class/net/$1/carrier) = 1 ]" && cat /sys/class/net/$1/address' \
+		"$vf" "$GUEST" "$(secs 10)")
 
-	expect_eq "trusted, as another" "$(sent_as 0 02:00:00:00:00:98)" "5 0 0"
+	expect_eq "trusted, as another" "$(sent_as "$vf" "$rep" 02:00:00:00:00:98)" "5 0 0"
 	dpu opitool function set vf 0 trust off </dev/null
-	expect_eq "as itself" "$(sent_as 0 "$own")" "5 0 0"
-	expect_eq "as another" "$(sent_as 0 02:00:00:00:00:98)" "0 5 0"
-	expect_eq "with a tag" "$(sent_as 0 "$own" 5)" "5 0 0"
+	expect_eq "as itself" "$(sent_as "$vf" "$rep" "$own")" "5 0 0"
+	expect_eq "as another" "$(sent_as "$vf" "$rep" 02:00:00:00:00:98)" "0 5 0"
+	expect_eq "with a tag" "$(sent_as "$vf" "$rep" "$own" 5)" "5 0 0"
 	dpu opitool function set vf 0 vlan 7 </dev/null
-	expect_eq "with a tag beside the card's" "$(sent_as 0 "$own" 5)" "0 0 5"
-	expect_eq "without" "$(sent_as 0 "$own")" "5 0 0"
+	expect_eq "with a tag beside the card's" "$(sent_as "$vf" "$rep" "$own" 5)" "0 0 5"
+	expect_eq "without" "$(sent_as "$vf" "$rep" "$own")" "5 0 0"
 }
 
 vfs_come_and_go_under_traffic()
