@@ -14,6 +14,7 @@
 . "$(dirname -- "$0")/../lib/bed.sh"
 . "$(dirname -- "$0")/../lib/net.sh"
 . "$(dirname -- "$0")/../lib/func.sh"
+. "$(dirname -- "$0")/../lib/health.sh"
 
 CASES="
 	a_subfunction_is_made_hidden
@@ -39,34 +40,73 @@ CASES="
 before_case()
 {
 	net_up
-	dpu_sh 'devlink -j port show | jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") | .key" |
-		while read -r p; do devlink port del $p; done'
+	dpu_sh 'devlink -j port show | jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") |
+		\"port del \(.key)\"" | devlink -f -b -'
 }
 
 sf_add() { dpu devlink port add "pci/$(pci_of dpu)" flavour pcisf controller 1 pfnum 0 sfnum "$1" </dev/null >/dev/null; }
-sf_state() { dpu devlink port function set "$(fn_port sf "$1")" state "$2" </dev/null; }
-sf_del() { dpu devlink port del "$(fn_port sf "$1")" </dev/null; }
 
-# Its device on the host, in sysfs.
-sf_dev()
+# A shell in the DPU with the port of subfunction N in $p: sf_do N SCRIPT [ARG...], where $1 is
+# the first ARG.
+sf_do()
 {
-	host_sh 'for d in /sys/bus/auxiliary/devices/opi_core.sf.*; do
-		[ "$(cat $d/sfnum 2>/dev/null)" = "$1" ] && echo $d; done; :' "$1"
+	dpu_sh 'n=$1 script=$2
+		p=$(devlink -j port show | jq -r ".port | to_entries[] | select(.value.sfnum == $n) | .key")
+		shift 2
+		[ -n "$p" ] || { echo "no port of subfunction $n" >&2; exit 1; }
+		eval "$script"' "$@"
 }
-sf_if() { host_sh 'ls "$1/net"' "$(sf_dev "$1")"; }
+sf_state() { sf_do "$1" 'devlink port function set $p state $1' "$2"; }
+sf_del() { sf_do "$1" 'devlink port del $p'; }
+# sf_made N...: made and exposed, and the host has them.
+sf_made()
+{
+	dpu_sh 'dev=$1 limit=$2 await=$3
+		shift 3
+		for n; do
+			devlink port add pci/$dev flavour pcisf controller 1 pfnum 0 sfnum $n >/dev/null || exit
+			p=$(devlink -j port show | jq -r ".port | to_entries[] | select(.value.sfnum == $n) | .key")
+			devlink port function set $p state active || exit
+		done
+		for n; do
+			"$await" "$limit" "devlink -j port show |
+				jq -e \".port[] | select(.sfnum == $n) | .function.opstate == \\\"attached\\\"\"" || exit
+		done' "$(pci_of dpu)" "$(secs 20)" "$GUEST/await" "$@" || {
+		fn_state
+		return 1
+	}
+}
+
+# A shell in the host with the device of subfunction N in $d, as sysfs has it: sf_host N SCRIPT
+# [ARG...], where $1 is the first ARG.
+sf_host()
+{
+	host_sh 'n=$1 script=$2
+		shift 2
+		for d in /sys/bus/auxiliary/devices/opi_core.sf.*; do
+			read -r num 2>/dev/null <$d/sfnum && [ "$num" = "$n" ] || continue
+			eval "$script"
+			exit
+		done
+		echo "no device of subfunction $n" >&2
+		exit 1' "$@"
+}
+sf_dev() { sf_host "$1" 'echo $d'; }
+sf_if() { sf_host "$1" 'ls $d/net'; }
+sf_address() { sf_host "$1" 'cat $d/net/*/address'; }
 await_sf() { await_fn "${2:-20}" sf "$1" '.function.opstate == "attached"'; }
 sf_count() { host_sh 'ls -d /sys/bus/auxiliary/devices/opi_core.sf.* 2>/dev/null | wc -l'; }
 
 # sf_net N IP: made, exposed, in a namespace of its own, its representor in the bridge.
 sf_net()
 {
-	sf_add "$1"
-	sf_state "$1" active
-	await_sf "$1"
-	fn_bridge "$(fn_rep sf "$1")"
-	fn_netns "sf$1" "$(sf_if "$1")" "$2"
+	sf_made "$1"
+	sf_bridge "$1"
+	sf_netns "$1" "$2"
 	await_ping_from 20 "sf$1" "$DPU_IP"
 }
+sf_bridge() { dpu_sh 'r=$($1/netup find c1pf0sf$2) && ip link set $r master br0 up' "$GUEST" "$1"; }
+sf_netns() { fn_netns "sf$1" "$(sf_if "$1")" "$2"; }
 
 a_subfunction_is_made_hidden()
 {
@@ -78,51 +118,46 @@ a_subfunction_is_made_hidden()
 	expect_eq "devices of the host" "$(sf_count)" 0
 	expect_eq "state" "$(func_field dpu '.sf == 7' .opstate)" hidden
 	# What is set before the host sees it is what the host sees.
-	dpu devlink port function set "$(fn_port sf 7)" hw_addr 02:00:00:00:07:07 </dev/null
-	sf_state 7 active
+	sf_do 7 'devlink port function set $p hw_addr 02:00:00:00:07:07 && devlink port function set $p state active'
 	await_sf 7
-	expect_eq "address" "$(host cat "/sys/class/net/$(sf_if 7)/address" </dev/null)" 02:00:00:00:07:07
+	expect_eq "address" "$(sf_address 7)" 02:00:00:00:07:07
 }
 
 exposed_it_is_a_device_on_the_host()
 {
-	local dev
+	local dev if said
 
-	sf_add 9
-	sf_state 9 active
-	await_sf 9
-	dev=$(basename "$(sf_dev 9)")
-	expect_eq "driver" "$(host_sh 'basename "$(readlink "$1/driver")"' "$(sf_dev 9)")" opi_core.sf
-	expect_eq "parent" "$(host_sh 'basename "$(dirname "$(readlink -f "$1")")"' "$(sf_dev 9)")" "$(pci_of host)"
+	sf_made 9
+	said=$(sf_host 9 'echo ${d##*/} $(ls $d/net) $(readlink $d/driver) $(readlink -f $d)')
+	read -r dev if said <<<"$said"
+	expect_match "driver and parent" "$said" "^[^ ]*/opi_core.sf [^ ]*/$(pci_of host)/$dev\$"
 	expect_eq "port" "$(host devlink -j port show </dev/null |
 		jq -c --arg p "auxiliary/$dev/" '.port | to_entries[] | select(.key | startswith($p)) | [.value.flavour, .value.netdev]')" \
-		"[\"virtual\",\"$(sf_if 9)\"]"
+		"[\"virtual\",\"$if\"]"
 	# Part of the physical function, as devlink sees it.
 	expect_match "nested" "$(host devlink dev show "pci/$(pci_of host)" </dev/null)" "auxiliary/$dev"
 	expect_eq "state on the host" "$(func_field host '.sf == 9' .opstate)" attached
-	expect_eq "queues" "$(host ethtool -l "$(sf_if 9)" </dev/null | awk '/^Combined/ { print $2; exit }')" 1
-	expect_eq "ring" "$(host ethtool -g "$(sf_if 9)" </dev/null | awk '/^RX:/ { print $2 }' | tail -n 1)" 64
 	# No interrupt of its own.
-	expect_eq "interrupts" "$(host_sh 'grep -c "opi_core.*sf" /proc/interrupts || :')" 0
+	said=$(host_sh 'ethtool -l $1 | awk "/^Combined/ { print \$2; exit }"
+		ethtool -g $1 | awk "/^RX:/ { n = \$2 } END { print n }"
+		grep -c "opi_core.*sf" /proc/interrupts' "$if" || :)
+	expect_eq "queues, ring, interrupts" "${said//$'\n'/ }" "1 64 0"
 }
-
-# What "devlink dev info" has of a device of the host, but for its driver.
-card_of() { host devlink -j dev info "$1" </dev/null | jq -cS '.info[] | del(.driver)'; }
 
 devlink_says_which_card_it_is_of()
 {
-	local dev
+	local dev serial
 
-	sf_add 9
-	sf_state 9 active
-	await_sf 9
+	sf_made 9
 	dev=auxiliary/$(basename "$(sf_dev 9)")
-	expect_eq "driver" "$(host devlink -j dev info "$dev" </dev/null | jq -r '.info[].driver')" opi_core.sf
-	expect_eq "serial number" "$(card_of "$dev" | jq -r .serial_number)" \
-		"$(dpu devlink -j dev info </dev/null | jq -r '.info[].serial_number')"
-	expect_eq "card" "$(card_of "$dev")" "$(card_of "pci/$(pci_of host)")"
-	expect_eq "in the list of all" "$(host devlink -j dev info </dev/null |
-		jq -r --arg d "$dev" '.info[$d].serial_number')" "$(card_of "$dev" | jq -r .serial_number)"
+	serial=$(dpu devlink -j dev info </dev/null | jq -r '.info[].serial_number')
+	# By itself, that of the PF, and in the list of all.
+	host_sh 'for d in $1 $2 ""; do devlink -j dev info $d || exit; done' "$dev" "pci/$(pci_of host)" >"$CASE_DIR/info"
+	jq -ce '.info' "$CASE_DIR/info" >&2
+	jq -se --arg d "$dev" --arg serial "$serial" '
+		(.[0].info[$d].driver == "opi_core.sf") and (.[0].info[$d].serial_number == $serial) and
+		([.[:2][].info[] | del(.driver)] | length == 2 and .[0] == .[1]) and
+		(.[2].info[$d].serial_number == $serial)' "$CASE_DIR/info" >/dev/null || fail "not of this card"
 	# Asked for while the driver goes, it has an answer or none.
 	bg ask host sh -c 'while devlink dev info $1 >/dev/null; do :; done' sh "$dev"
 	host_sh 'echo $1 >/sys/bus/auxiliary/drivers/opi_core.sf/unbind' "${dev#*/}"
@@ -138,9 +173,7 @@ traffic_through_several_subfunctions()
 		sf_net "$n" "10.77.0.12$n"
 	done
 	for n in 1 2 3; do
-		ping_from "sf$n" "$FAR_IP"
-		ping_from "sf$n" "$HOST_IP"
-		ping_from "sf$n" "10.77.0.12$((n % 3 + 1))"
+		ping_from "sf$n" "$FAR_IP" "$HOST_IP" "10.77.0.12$((n % 3 + 1))"
 	done
 	# In bulk, both ways at once.
 	bg server host ip netns exec sf2 iperf3 -s -1
@@ -186,22 +219,23 @@ removed_under_traffic()
 # one is mourned.
 taken_away_and_given_back_at_once()
 {
-	local port starts index
+	local port starts index now
 
 	sf_net 1 10.77.0.121
 	port=$(fn_port sf 1)
 	# A new device may have the old one's name; its netdev has another index.
 	index=$(host_sh 'ip netns exec sf1 sh -c "cat /sys/class/net/*/ifindex" | sort -n | tail -n 1')
-	starts=$(aq_field host starts)
+	read -r _ starts _ <<<"$(health_now host admin)"
 	dpu_sh 'for i in 1 2 3; do
 		devlink port function set $1 state inactive && devlink port function set $1 state active || exit
 	done' "$port"
 	await host 20 "i=\$(cat /sys/bus/auxiliary/devices/opi_core.sf.*/net/*/ifindex) && [ \$i != $index ]"
 	await_sf 1
-	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
+	sf_netns 1 10.77.0.121
 	await_ping_from 20 sf1 "$DPU_IP"
 	ping_works host "$DPU_IP"
-	expect_eq "starts of the physical function" "$(aq_field host starts)" "$starts"
+	now=$(health_now host admin)
+	expect_match "time-outs and starts of the physical function" "$now" "^[0-9]+ $starts "
 	expect_eq "devices" "$(sf_count)" 1
 }
 
@@ -223,16 +257,13 @@ the_hosts_driver_is_unbound_and_bound()
 {
 	local dev
 
-	sf_add 1
-	sf_state 1 active
-	await_sf 1
-	dev=$(basename "$(sf_dev 1)")
-	host_sh 'echo $1 >/sys/bus/auxiliary/drivers/opi_core.sf/unbind' "$dev"
+	sf_made 1
+	dev=$(sf_host 1 'echo ${d##*/} && echo ${d##*/} >/sys/bus/auxiliary/drivers/opi_core.sf/unbind')
 	await_fn 10 sf 1 '.function.opstate == "detached"'
 	host_sh 'echo $1 >/sys/bus/auxiliary/drivers/opi_core.sf/bind' "$dev"
 	await_sf 1 10
-	fn_bridge "$(fn_rep sf 1)"
-	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
+	sf_bridge 1
+	sf_netns 1 10.77.0.121
 	await_ping_from 20 sf1 "$DPU_IP"
 }
 
@@ -264,32 +295,29 @@ at_each_step()
 	sf_net 2 10.77.0.122
 	sf_state 3 active
 	await_sf 3
-	dpu devlink port function set "$(fn_port sf 1)" hw_addr 02:00:00:00:01:01 </dev/null
-	dpu devlink port function set "$(fn_port sf 3)" hw_addr 02:00:00:00:03:03 </dev/null
-	dpu opitool function set id "$(func_field dpu '.sf == 3' .func_id)" trust off </dev/null
-	sf_state 3 inactive
+	sf_do 1 'devlink port function set $p hw_addr 02:00:00:00:01:01'
+	sf_do 3 'devlink port function set $p hw_addr 02:00:00:00:03:03 &&
+		opitool function set id $(opitool -j function show | jq ".[] | select(.sf == 3) | .func_id") trust off &&
+		devlink port function set $p state inactive'
 	sf_del 4
 	shown=$(sfs_shown)
 	"$@"
 	await_sf 2
 	expect_eq "subfunctions" "$(sfs_shown)" "$shown"
 	expect_eq "devices of the host" "$(sf_count)" 1
-	fn_bridge "$(fn_rep sf 2)"
+	sf_bridge 2
 	await_ping_from 20 sf2 "$DPU_IP"
 
 	sf_state 1 active
 	await_sf 1
-	expect_eq "address" "$(host cat "/sys/class/net/$(sf_if 1)/address" </dev/null)" 02:00:00:00:01:01
+	expect_eq "address" "$(sf_address 1)" 02:00:00:00:01:01
 	sf_state 2 inactive
 	sf_state 3 active
 	await_sf 3
-	expect_eq "address" "$(host cat "/sys/class/net/$(sf_if 3)/address" </dev/null)" 02:00:00:00:03:03
-	sf_add 4
-	sf_state 4 active
-	await_sf 4
+	expect_eq "address" "$(sf_address 3)" 02:00:00:00:03:03
+	sf_made 4
 	expect_eq "devices of the host" "$(sf_count)" 3
-	sf_state 4 inactive
-	sf_del 4
+	sf_do 4 'devlink port function set $p state inactive && devlink port del $p'
 	sf_del 2
 	ping_works host "$DPU_IP"
 }
@@ -299,7 +327,7 @@ host_anew()
 {
 	host_net_up
 	await_sf 2
-	fn_netns sf2 "$(sf_if 2)" 10.77.0.122
+	sf_netns 2 10.77.0.122
 }
 
 hosts_driver_reloaded()
@@ -344,11 +372,13 @@ the_dpu_is_reset_at_each_step() { at_each_step dpu_reset; }
 # Numbers 1 to N, made and exposed by one shell in the guest.
 sfs_make()
 {
-	dpu_sh 'for i in $(seq 1 $2); do
-			devlink port add pci/$1 flavour pcisf controller 1 pfnum 0 sfnum $i >/dev/null || exit
-		done
-		devlink -j port show | jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") | .key" |
-		while read -r p; do devlink port function set $p state active || exit; done' "$(pci_of dpu)" "$1"
+	dpu_sh 'i=0
+		while [ $i -lt $2 ]; do
+			i=$((i + 1))
+			echo "port add pci/$1 flavour pcisf controller 1 pfnum 0 sfnum $i"
+		done | devlink -b - >/dev/null || exit
+		devlink -j port show | jq -r ".port | to_entries[] | select(.value.flavour == \"pcisf\") |
+			\"port function set \(.key) state active\"" | devlink -b -' "$(pci_of dpu)" "$1"
 }
 
 # 64, in a long run 1,000, which is what the card has.
@@ -364,9 +394,10 @@ many_subfunctions()
 	await dpu 60 "[ \$(devlink -j port show | jq '[.port[] | select(.function.opstate == \"attached\" and .flavour == \"pcisf\")] | length') = $n ]"
 	expect_eq "functions of the host" "$(host opitool -j function show </dev/null | jq '[.[] | select(.type == "sf")] | length')" "$n"
 	# The last one works as well as the first.
-	fn_bridge "$(fn_rep sf 1)" "$(fn_rep sf "$n")"
-	fn_netns sf1 "$(sf_if 1)" 10.77.0.121
-	fn_netns "sf$n" "$(sf_if "$n")" 10.77.0.122
+	sf_bridge 1
+	sf_bridge "$n"
+	sf_netns 1 10.77.0.121
+	sf_netns "$n" 10.77.0.122
 	await_ping_from 20 sf1 "$DPU_IP"
 	await_ping_from 20 "sf$n" "$DPU_IP"
 	ping_from sf1 10.77.0.122
@@ -396,9 +427,7 @@ an_idle_subfunction_is_small()
 	local n=64 before
 
 	# The first ones pay for what all of them use.
-	sf_add 1000
-	sf_state 1000 active
-	await_sf 1000
+	sf_made 1000
 	before=$(kernel_memory)
 	sfs_make "$n"
 	await host 60 "[ \$(ls -d /sys/bus/auxiliary/devices/opi_core.sf.*/net/* | wc -l) = $((n + 1)) ]"
