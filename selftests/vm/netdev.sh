@@ -228,14 +228,10 @@ statistics_of_both_sides_agree()
 	# shellcheck disable=SC2317 # settled calls it
 	snapshot()
 	{
-		echo "$(netdev_stat host "$HIF" tx_packets) $(netdev_stat host "$HIF" tx_bytes)" \
-			"$(netdev_stat host "$HIF" rx_packets) $(netdev_stat host "$HIF" rx_bytes)" \
-			"$(netdev_stat dpu "$REP" rx_packets) $(netdev_stat dpu "$REP" rx_bytes)" \
-			"$(netdev_stat dpu "$REP" tx_packets) $(netdev_stat dpu "$REP" tx_bytes)" \
-			"$(estat host "$HIF" port_tx_frames) $(estat host "$HIF" port_tx_bytes)" \
-			"$(estat host "$HIF" port_rx_frames) $(estat host "$HIF" port_rx_bytes)" \
-			"$(estat dpu "$REP" port_rx_frames) $(estat dpu "$REP" port_rx_bytes)" \
-			"$(estat dpu "$REP" port_tx_frames) $(estat dpu "$REP" port_tx_bytes)"
+		echo "$(netdev_stat host "$HIF" tx_packets tx_bytes rx_packets rx_bytes)" \
+			"$(netdev_stat dpu "$REP" rx_packets rx_bytes tx_packets tx_bytes)" \
+			"$(estat host "$HIF" port_tx_frames port_tx_bytes port_rx_frames port_rx_bytes)" \
+			"$(estat dpu "$REP" port_rx_frames port_rx_bytes port_tx_frames port_tx_bytes)"
 	}
 	# A kernel may send a frame of its own while the counters are read one by
 	# one: two readings that are equal are of one moment.
