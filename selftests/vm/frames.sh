@@ -145,8 +145,8 @@ a_burst_is_delivered_or_counted()
 	# shellcheck disable=SC2317 # settled calls it
 	account()
 	{
-		echo "$(estat host "$HIF" port_tx_frames) $(estat dpu "$REP" port_rx_frames)" \
-			"$(estat dpu "$REP" port_rx_no_buffer) $(netdev_stat dpu "$REP" rx_packets)"
+		echo "$(estat host "$HIF" port_tx_frames)" \
+			"$(estat dpu "$REP" port_rx_frames port_rx_no_buffer) $(netdev_stat dpu "$REP" rx_packets)"
 	}
 	net_quiet
 	read -ra a <<<"$(account)"
@@ -267,17 +267,22 @@ frames_of_as_many_fragments_as_there_can_be()
 # more are to come, and takes what queue it likes.
 bursts_of_shared_buffers_from_each_queue()
 {
-	local a b n q
+	local a b n q mac
 
 	# shellcheck disable=SC2317 # settled calls it
 	account()
 	{
-		echo "$(estat host "$HIF" port_tx_frames)" \
-			"$(($(estat dpu "$REP" port_rx_frames) + $(estat dpu "$REP" port_rx_no_buffer)))"
+		local arrived sent
+
+		arrived=$(estat dpu "$REP" port_rx_frames port_rx_no_buffer)
+		sent=$(estat host "$HIF" port_tx_frames qp{0..3}_tx_packets)
+		# What the host sent, what arrived or was counted, and what each queue sent.
+		echo "${sent%% *} $((${arrived/ / + })) ${sent#* }"
 	}
 	# Whole bursts: none is cut short.
 	n=$(times 3200)
 	net_quiet
+	mac=$(dpu cat "/sys/class/net/$REP/address" </dev/null)
 	defer "host modprobe -r pktgen"
 	defer "host ethtool -L $HIF combined $(host nproc </dev/null)"
 	host ethtool -L "$HIF" combined 4 </dev/null
@@ -285,9 +290,6 @@ bursts_of_shared_buffers_from_each_queue()
 	for how in "pkt_size 60" "pkt_size 1514" "pkt_size 1514;frags 17" "pkt_size 100;frags 16" \
 		"pkt_size 1000;clone_skb 100" "pkt_size 60;clone_skb 4;burst 32" "pkt_size 1500;vlan_id 5;svlan_id 6"; do
 		read -ra a <<<"$(account)"
-		for q in 0 1 2 3; do
-			before[q]=$(estat host "$HIF" "qp${q}_tx_packets")
-		done
 		host_sh 'modprobe -r pktgen 2>/dev/null; modprobe pktgen && cd /proc/net/pktgen || exit 1
 			echo "add_device $1@0" >kpktgend_0 && echo "add_device $1@1" >kpktgend_1 || exit 1
 			for dev in $1@0 $1@1; do
@@ -296,14 +298,14 @@ bursts_of_shared_buffers_from_each_queue()
 				while read -r line; do echo "$line" >$dev || { echo "$line: $(tail -n 1 $dev)"; exit 1; }; done || exit 1
 			done
 			timeout $5 sh -c "echo start >pgctrl" && grep -h -A 2 Result: $1@*' \
-			"$HIF" "$n" "$(dpu cat "/sys/class/net/$REP/address" </dev/null)" "$how" "$(secs 60)" >"$CASE_DIR/pktgen" ||
+			"$HIF" "$n" "$mac" "$how" "$(secs 60)" >"$CASE_DIR/pktgen" ||
 			fail "$how: $(cat "$CASE_DIR/pktgen")"
 		note "$how: $(grep -o '[0-9]*pps' "$CASE_DIR/pktgen" | xargs)"
 		read -ra b <<<"$(settled account)"
 		expect_eq "$how: sent" $((b[0] - a[0])) $((2 * n))
 		expect_eq "$how: arrived or counted" $((b[1] - a[1])) $((2 * n))
 		for q in 0 1 2 3; do
-			[ "$(estat host "$HIF" "qp${q}_tx_packets")" -gt "${before[q]}" ] || fail "$how: nothing from queue $q"
+			[ "${b[2 + q]}" -gt "${a[2 + q]}" ] || fail "$how: nothing from queue $q"
 		done
 	done
 	ping_works host "$DPU_IP"
