@@ -248,9 +248,6 @@ settings_made_while_down_count()
 	stream dpu host "$HOST_IP" 1000000
 }
 
-# rx_of VM IF QUEUE: frames that a queue has received.
-rx_of() { estat "$1" "$2" "qp$3_rx_packets"; }
-
 # Flows that differ in their source port.
 many_flows()
 {
@@ -262,9 +259,10 @@ flow_counts()
 {
 	local a b
 
-	a=$(rx_of host "$HIF" 0) b=$(rx_of host "$HIF" 1)
+	read -ra a <<<"$(estat host "$HIF" qp{0,1}_rx_packets)"
 	many_flows 64
-	echo $(($(rx_of host "$HIF" 0) - a)) $(($(rx_of host "$HIF" 1) - b))
+	read -ra b <<<"$(estat host "$HIF" qp{0,1}_rx_packets)"
+	echo $((b[0] - a[0])) $((b[1] - a[1]))
 }
 
 keep_rss()
