@@ -33,7 +33,8 @@ expect_absent()
 
 before_case() { net_up; }
 
-serial() { dpu_field "$1" .serial; }
+# card_of VM: what it says of the card: GENERATION SERIAL PEER.
+card_of() { dpu_field "$1" ' | "\(.generation) \(.serial) \(.peer)"'; }
 
 # The DPU has booted: its network is set up, the host's is as it was.
 host_is_served_again()
@@ -58,8 +59,7 @@ watch()
 {
 	bg events host opitool -j monitor
 	bg sender host ping -q -i 0.01 "$DPU_IP"
-	generation=$(dpu_field host .generation)
-	serial=$(serial host)
+	read -r generation serial _ <<<"$(card_of host)"
 }
 
 # Numbers of the events that the monitor saw: all there, in order.
@@ -75,9 +75,7 @@ events_are_complete()
 # One step, although the machine's firmware resets it once more on its way up.
 host_saw_a_new_generation()
 {
-	expect_eq "generation" "$(dpu_field host .generation)" $((generation + 1))
-	expect_eq "serial number" "$(serial host)" "$serial"
-	expect_eq "peer" "$(dpu_field host .peer)" ready
+	expect_eq "generation, serial number, peer" "$(card_of host)" "$((generation + 1)) $serial ready"
 	events_are_complete
 }
 
@@ -92,9 +90,7 @@ the_dpu_is_killed_and_comes_back()
 	host_says absent not-started
 	wait_for 5 said events '"peer":"absent"'
 	# Nothing hangs: neither what is sent nor what is asked.
-	host timeout 10 ethtool -S "$HIF" </dev/null >/dev/null
-	host timeout 10 ip link set "$HIF" down </dev/null
-	host timeout 10 ip link set "$HIF" up </dev/null
+	host_sh 'timeout 10 ethtool -S $1 >/dev/null && timeout 10 ip link set $1 down && timeout 10 ip link set $1 up' "$HIF"
 	ping_fails host "$DPU_IP"
 	no_stuck_tasks host
 	tb reset dpu
@@ -209,14 +205,12 @@ watch_dpu()
 {
 	bg events dpu opitool -j monitor
 	bg sender dpu ping -q -i 0.01 "$HOST_IP"
-	generation=$(dpu_field dpu .generation)
-	serial=$(serial dpu)
+	read -r generation serial _ <<<"$(card_of dpu)"
 }
 
 dpu_saw_the_same_generation()
 {
-	expect_eq "generation" "$(dpu_field dpu .generation)" "$generation"
-	expect_eq "serial number" "$(serial dpu)" "$serial"
+	expect_match "generation, serial number, peer" "$(card_of dpu)" "^$generation $serial "
 	events_are_complete
 }
 
@@ -301,7 +295,7 @@ the_host_is_killed_and_the_card_with_it()
 	await_dpu dpu 30 '.dev_state == "ready"'
 	dpu_net_up
 	dpu_serves_again
-	expect_eq "serial number" "$(serial dpu)" "$serial"
+	expect_match "generation, serial number, peer" "$(card_of dpu)" " $serial "
 }
 
 both_are_killed()
@@ -315,8 +309,8 @@ both_are_killed()
 	tb wait dpu
 	net_up
 	ping_works host "$FAR_IP"
-	expect_eq "serial number" "$(serial host)" "$serial"
-	expect_eq "serial number" "$(serial dpu)" "$serial"
+	expect_match "generation, serial number, peer" "$(card_of host)" " $serial "
+	expect_match "generation, serial number, peer" "$(card_of dpu)" " $serial "
 }
 
 run_cases "$@"

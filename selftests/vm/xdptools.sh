@@ -138,7 +138,13 @@ xdp_trafficgen_sends_through_the_netdev()
 	local n sent arrived size
 
 	# shellcheck disable=SC2317 # settled calls it
-	account() { echo $(($(estat dpu "$REP" port_rx_frames) + $(estat dpu "$REP" port_rx_no_buffer))); }
+	account()
+	{
+		local n
+
+		n=$(estat dpu "$REP" port_rx_frames port_rx_no_buffer)
+		echo $((${n/ / + }))
+	}
 	net_quiet
 	for size in 64 1400; do
 		sent=$(qstat host "$HIF" xdp_xmit)
