@@ -516,6 +516,7 @@ make_queue()
 	local t
 
 	if [ "$tier,$1" = check,debug ]; then
+		# shellcheck disable=SC2086 # words
 		printf '%s\n' $smoke
 	else
 		for t in $(tier_tests vm "$1"); do
@@ -573,6 +574,7 @@ work_off()
 second_chain()
 {
 	part=-2
+	# shellcheck disable=SC2086 # words
 	work_off rest $kernels
 }
 

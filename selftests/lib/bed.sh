@@ -213,23 +213,7 @@ no_leak()
 }
 
 # Tasks of a guest that cannot be killed, and stay so.
-stuck_tasks()
-{
-	on_sh "$1" '
-	stuck() { cat /proc/[0-9]*/stat 2>/dev/null | sed "s/^\([0-9]*\) (.*) \(.\) .*/\1 \2/" | grep " D$" | sort; }
-	old=$(stuck)
-	for i in 1 2 3 4 5 6 7 8 9 10; do
-		[ -n "$old" ] || exit 0
-		sleep 0.3
-		stuck >/tmp/stuck.$$
-		old=$(printf "%s\n" "$old" | comm -12 - /tmp/stuck.$$)
-	done
-	rm -f /tmp/stuck.$$
-	for p in ${old% D}; do
-		[ "$p" = D ] || { cat /proc/$p/comm /proc/$p/stack; } 2>/dev/null
-	done
-	:' || echo "$1 does not say"
-}
+stuck_tasks() { on "$1" "$GUEST/stuck" </dev/null || echo "$1 does not say"; }
 
 # Of a case that hangs: what the guests do.  They may be what hangs.
 hang_evidence()
