@@ -241,14 +241,15 @@ vm_kill() {
 # vm_qmp VM JSON...: run these commands, print their "return" values, a line each; fail with
 # the text of the first error.  Events that come in between are not ours.
 vm_qmp() {
-	local vm=$1 line fd_in fd_out pid answers=()
+	local vm=$1 line fd_in fd_out pid answers=() end=$((SECONDS + 20))
 	shift
 
 	vm_pid "$vm" >/dev/null || { echo "$vm is not running" >&2; return 1; }
 	coproc QMP { exec socat - "UNIX-CONNECT:$BED/$vm.qmp" 2>/dev/null; }
 	pid=$QMP_PID fd_out=${QMP[0]} fd_in=${QMP[1]}
+	# A monitor that takes nothing does not answer either, which is told below.
 	printf '%s\n' '{"execute":"qmp_capabilities"}' "$@" >&"$fd_in" || true
-	while [ ${#answers[@]} -le $# ] && IFS= read -r -t 20 line <&"$fd_out"; do
+	while [ ${#answers[@]} -le $# ] && [ "$SECONDS" -lt "$end" ] && IFS= read -r -t 20 line <&"$fd_out"; do
 		line=${line%$'\r'}
 		case $line in
 		'{"return"'*|'{"error"'*) answers+=("$line") ;;
