@@ -434,16 +434,14 @@ a_run_that_was_interrupted_goes_on()
 
 results_of_another_run_are_not_mixed_in()
 {
-	local text what
+	local what
 
 	fake
 	bench --rounds 1 --rows tcp1 --peers igb
-	text_of "$CASE_DIR/out/info.json"
 	for what in tree payload; do
 		info "\"$what\": \"" "\"$what\": \"other"
 		refused 'another tree' bench --rounds 2 --rows tcp1 --peers igb
-		# As it was, so that the next has this one reason.
-		printf '%s\n' "$text" >"$CASE_DIR/out/info.json"
+		bench --rounds 1 --rows tcp1 --peers igb --fresh
 	done
 	export BENCH_SFS=8
 	refused 'another tree' bench --rounds 2 --rows tcp1 --peers igb
