@@ -33,11 +33,10 @@ well()
 	expect_eq "the driver of $1, and tasks that are stuck" "$said" ready
 }
 
-# Both ways, with nobody's help.  A fault that went unnoticed until now may end in one
-# more reset between the two, which is why neither is a single try.
-traffic_returns()
+# traffic_both_ways CONDITION: the host's with nobody's help, the DPU's as CONDITION has it.
+traffic_both_ways()
 {
 	await_ping host 30 "$DPU_IP"
-	well dpu "$GUEST/await $(secs 30) 'ping -q -c 1 -i 0.5 -w 10 $HOST_IP'"
+	well dpu "$1"
 	well host
 }

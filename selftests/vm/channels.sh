@@ -257,11 +257,13 @@ many_flows()
 # counts: frames of queues 0 and 1 of the host while many flows come in.
 flow_counts()
 {
-	local a b
+	local a b now
 
-	read -ra a <<<"$(estat host "$HIF" qp{0,1}_rx_packets)"
+	now=$(estat host "$HIF" qp{0,1}_rx_packets)
+	read -ra a <<<"$now"
 	many_flows 64
-	read -ra b <<<"$(estat host "$HIF" qp{0,1}_rx_packets)"
+	now=$(estat host "$HIF" qp{0,1}_rx_packets)
+	read -ra b <<<"$now"
 	echo $((b[0] - a[0])) $((b[1] - a[1]))
 }
 

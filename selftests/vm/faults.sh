@@ -50,6 +50,10 @@ fault()
 # fault_left NAME: how many of them are still to come.
 fault_left() { tb fault | sed -n "s/^$1 //p"; }
 
+# A fault that went unnoticed until now may end in one more reset between the two ways,
+# which is why neither is a single try.
+traffic_returns() { traffic_both_ways "$GUEST/await $(secs 30) 'ping -q -c 1 -i 0.5 -w 10 $HOST_IP'"; }
+
 the_faults_are_listed()
 {
 	local name
@@ -66,11 +70,12 @@ the_faults_are_listed()
 # own accord, so it may be one of those that is swallowed; then once more.
 swallowed()
 {
-	local vm=$1 name=$2 dev=$3 try errors recovers timeouts starts began left
+	local vm=$1 name=$2 dev=$3 try errors recovers timeouts starts began left now
 
 	expect_log "$vm" 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: the card refuses the MTU'
 	for try in 1 2 3; do
-		read -r _ errors recovers timeouts starts _ <<<"$(health_now "$vm" aq admin)"
+		now=$(health_now "$vm" aq admin)
+		read -r _ errors recovers timeouts starts _ <<<"$now"
 		fault "$name" 1
 		began=$SECONDS
 		on "$vm" ip link set "$dev" mtu $((1700 + try)) </dev/null >"$CASE_DIR/said" 2>&1 || break
@@ -114,12 +119,13 @@ many_swallowed_commands_do_not_block_the_host()
 
 invented_answers_are_counted_and_dropped()
 {
-	local vm prefix before errors
+	local vm prefix before errors now
 
 	for vm in host dpu; do
 		prefix=
 		[ "$vm" = host ] || prefix=soc-
-		read -r _ errors _ _ _ _ before <<<"$(health_now "$vm" aq admin)"
+		now=$(health_now "$vm" aq admin)
+		read -r _ errors _ _ _ _ before <<<"$now"
 		fault "${prefix}aq-bogus" 5
 		await_health "$vm" 10 admin ".spurious == $((before + 5))"
 		await_health "$vm" 0 aq ".error == $errors"
@@ -133,7 +139,8 @@ recovery_can_be_left_to_the_administrator()
 	local dev starts now
 
 	dev=pci/$(pci_of host)
-	read -r _ starts _ <<<"$(health_now host admin)"
+	now=$(health_now host admin)
+	read -r _ starts _ <<<"$now"
 	expect_log host 'opi_core 0000:[0-9a-f:.]+ [a-z0-9]+: the card refuses the MTU'
 	defer "host devlink health set $dev reporter aq auto_recover true"
 	host devlink health set "$dev" reporter aq auto_recover false </dev/null

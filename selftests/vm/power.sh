@@ -57,9 +57,12 @@ host_says()
 
 watch()
 {
+	local now
+
 	bg events host opitool -j monitor
 	bg sender host ping -q -i 0.01 "$DPU_IP"
-	read -r generation serial _ <<<"$(card_of host)"
+	now=$(card_of host)
+	read -r generation serial _ <<<"$now"
 }
 
 # Numbers of the events that the monitor saw: all there, in order.
@@ -203,9 +206,12 @@ dpu_serves_again()
 
 watch_dpu()
 {
+	local now
+
 	bg events dpu opitool -j monitor
 	bg sender dpu ping -q -i 0.01 "$HOST_IP"
-	read -r generation serial _ <<<"$(card_of dpu)"
+	now=$(card_of dpu)
+	read -r generation serial _ <<<"$now"
 }
 
 dpu_saw_the_same_generation()

@@ -36,6 +36,8 @@ CASES="
 
 before_case() { net_up; }
 
+traffic_returns() { traffic_both_ways "ping -q -c 2 -i 0.2 -W 10 $HOST_IP"; }
+
 health() { on "$1" devlink health "$2" "pci/$(pci_of "$1")" reporter "$3" "${@:4}" </dev/null; }
 
 # starts_and_restarts VM: how often the function was started, and how often its first queue
@@ -215,7 +217,8 @@ a_recovery_that_fails_is_no_recovery()
 	expect_held host
 	defer "health host set fw auto_recover true"
 	health host set fw auto_recover false
-	read -r _ errors recovers <<<"$(health_now host fw)"
+	now=$(health_now host fw)
+	read -r _ errors recovers <<<"$now"
 	health host test fw
 	counted host fw error $((errors + 1)) "$recovers"
 	defer "tb fault dead off"
@@ -243,13 +246,14 @@ tests_are_told_to_those_who_listen()
 # reported FAULT REPORTER: it is this one that counts it, on both sides.
 reported()
 {
-	local vm prefix errors
+	local vm prefix errors now
 
 	for vm in host dpu; do
 		prefix=
 		[ "$vm" = host ] || prefix=soc-
 		expect_log "$vm" 'opi_core 0000:[0-9a-f:.]+: queue pair [0-9]+ '
-		read -r _ errors _ <<<"$(health_now "$vm" "$2")"
+		now=$(health_now "$vm" "$2")
+		read -r _ errors _ <<<"$now"
 		defer "tb fault $prefix$1 0"
 		tb fault "$prefix$1" 1
 		host ping -q -c 5 -i 0.1 -W 1 "$DPU_IP" </dev/null >/dev/null || :

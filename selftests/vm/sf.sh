@@ -225,7 +225,8 @@ taken_away_and_given_back_at_once()
 	port=$(fn_port sf 1)
 	# A new device may have the old one's name; its netdev has another index.
 	index=$(host_sh 'ip netns exec sf1 sh -c "cat /sys/class/net/*/ifindex" | sort -n | tail -n 1')
-	read -r _ starts _ <<<"$(health_now host admin)"
+	now=$(health_now host admin)
+	read -r _ starts _ <<<"$now"
 	dpu_sh 'for i in 1 2 3; do
 		devlink port function set $1 state inactive && devlink port function set $1 state active || exit
 	done' "$port"
